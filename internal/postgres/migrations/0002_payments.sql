@@ -1,0 +1,216 @@
+-- +goose Up
+
+create table payments (
+  transaction_id text        primary key check (transaction_id ~ '^[0-9A-Za-z]{1,32}$'),
+  out_trade_no   text        not null,
+  appid          text        not null,
+  mchid          text        not null,
+  amount_fen     bigint      not null check (amount_fen > 0),
+  currency       text        not null,
+  trade_state    text        not null,
+  paid_at        timestamptz not null,
+  via            text        not null check (via in ('callback', 'temporal', 'query', 'bill')),
+  wechat_says    text        not null default '',
+  stage          text        not null default 'received'
+                             check (stage in ('received', 'paid', 'shipped', 'completed', 'holding',
+                                              'compensating', 'refunded', 'quarantined', 'resolved')),
+  undo_cause     text        not null default '',
+  goods          text        not null default '' check (goods in ('', 'stop', 'returned', 'kept')),
+  hold_reason    text        not null default '',
+  hold_direction text        not null default '' check (hold_direction in ('', 'forward', 'backward')),
+  hold_until     timestamptz,
+  refunded_fen   bigint      not null default 0,
+  sweep_at       timestamptz not null,
+  created_at     timestamptz not null default now(),
+  updated_at     timestamptz not null default now(),
+
+  constraint refunds_within_payment check (refunded_fen between 0 and amount_fen),
+  constraint refunded_in_full check (stage <> 'refunded' or refunded_fen = amount_fen),
+  constraint hold_has_reason check ((stage = 'holding') = (hold_reason <> '')
+                                and (stage = 'holding') = (hold_direction <> ''))
+);
+create index payments_by_order on payments (out_trade_no);
+create index payments_to_sweep on payments (sweep_at)
+  where stage not in ('completed', 'refunded', 'resolved');
+
+comment on table  payments             is 'One row a WeChat transaction. Written by activities alone.';
+comment on column payments.amount_fen  is 'amount.total by WeChat''s word, never payer_total.';
+comment on column payments.paid_at     is 'success_time by WeChat''s clock; our receipt time where that was unusable.';
+comment on column payments.wechat_says is 'trade_state by an order query, where one was wanted; empty if never asked.';
+comment on column payments.undo_cause  is 'Why it is being compensated: second_payment, late_payment, shop_refused, a request id …';
+comment on column payments.goods       is 'Whether compensation must stop the shipment first.';
+comment on column payments.hold_until  is 'When a hold ends in compensation by itself; null waits for a person.';
+comment on column payments.refunded_fen is 'Sum of the refunds that WeChat calls SUCCESS.';
+comment on column payments.sweep_at    is 'When the sweep looks next whether an unfinished payment has an open run.';
+
+create table lawful_moves (
+  was    text not null,
+  became text not null,
+  primary key (was, became)
+);
+comment on table lawful_moves is 'The second proof of payment.Moves; a test compares them.';
+
+insert into lawful_moves (was, became) values
+  ('', 'received'),
+  ('received', 'paid'), ('received', 'compensating'), ('received', 'holding'), ('received', 'quarantined'),
+  ('paid', 'shipped'), ('paid', 'holding'), ('paid', 'compensating'),
+  ('shipped', 'completed'), ('shipped', 'holding'), ('shipped', 'compensating'),
+  ('completed', 'compensating'),
+  ('holding', 'received'), ('holding', 'paid'), ('holding', 'shipped'), ('holding', 'compensating'),
+  ('holding', 'quarantined'), ('holding', 'resolved'),
+  ('compensating', 'refunded'), ('compensating', 'holding'),
+  ('quarantined', 'compensating'), ('quarantined', 'resolved');
+
+create table payment_events (
+  id             bigint      generated always as identity primary key,
+  transaction_id text        not null references payments,
+  at             timestamptz not null default clock_timestamp(),
+  was            text        not null default '',
+  became         text        not null default '',
+  what           text        not null,
+  actor          text        not null default 'paysaga',
+
+  constraint moves_are_lawful foreign key (was, became) references lawful_moves
+);
+create index payment_events_by_payment on payment_events (transaction_id, id);
+
+comment on table  payment_events      is 'The timeline: every move, and what else happened, once and for ever.';
+comment on column payment_events.was  is 'The stage before a move; was and became are both empty in a note that moved nothing.';
+comment on column payment_events.what is 'One line for people; no payer, no secret.';
+
+insert into lawful_moves (was, became) values ('', '');
+
+-- A move writes its own history, so that neither happens alone whoever makes it.
+-- +goose StatementBegin
+create function payment_moves_lawfully() returns trigger language plpgsql as $$
+declare
+  before text := case when tg_op = 'INSERT' then '' else old.stage end;
+begin
+  if tg_op = 'INSERT' or old.stage <> new.stage then
+    insert into payment_events (transaction_id, was, became, what, actor)
+    values (new.transaction_id, before, new.stage,
+            coalesce(nullif(current_setting('paysaga.cause', true), ''), 'moved'),
+            coalesce(nullif(current_setting('paysaga.actor', true), ''), 'paysaga'));
+  end if;
+  return null;
+end $$;
+-- +goose StatementEnd
+
+create trigger payment_moves_lawfully after insert or update of stage on payments
+  for each row execute function payment_moves_lawfully();
+
+create table steps (
+  transaction_id text        not null references payments,
+  step           text        not null check (step in ('mark_paid', 'ship', 'notify', 'cancel_shipment', 'refund', 'mark_refunded', 'tell_shop')),
+  state          text        not null check (state in ('running', 'done', 'refused', 'gave_up', 'undone')),
+  attempts       int         not null default 0 check (attempts >= 0),
+  last_error     text        not null default '',
+  updated_at     timestamptz not null default now(),
+  primary key (transaction_id, step)
+);
+comment on table  steps            is 'What was tried for a payment, how often, and what came last; for people. The fences are in shipments and refunds.';
+comment on column steps.last_error is 'Code and text of the last failure, free of secrets.';
+
+create table shipments (
+  transaction_id text        primary key references payments,
+  out_trade_no   text        not null,
+  ship_key       text        not null unique,
+  state          text        not null check (state in ('requested', 'accepted', 'dispatched', 'refused', 'cancelling', 'cancelled')),
+  shipment_id    text        not null default '',
+  carrier        text        not null default '',
+  tracking_no    text        not null default '',
+  forgotten_at   timestamptz,
+  created_at     timestamptz not null default now(),
+  updated_at     timestamptz not null default now()
+);
+-- One shipment an order, whatever the sagas of its payments do.
+create unique index one_shipment_per_order on shipments (out_trade_no)
+  where state in ('requested', 'accepted', 'dispatched', 'cancelling');
+create index shipments_by_shipment_id on shipments (shipment_id) where shipment_id <> '';
+
+comment on table  shipments          is 'The intent to ship, committed before the shop is first asked; cancelling is the tombstone a late attempt finds.';
+comment on column shipments.ship_key is 'ship-<transaction_id>: the Idempotency-Key at the shop.';
+comment on column shipments.forgotten_at is 'When cancel was first answered 404; only a second 404, later, permits the refund.';
+
+create table refunds (
+  out_refund_no  text        primary key check (out_refund_no ~ '^[0-9A-Za-z_|*@-]{1,64}$'),
+  transaction_id text        not null references payments,
+  amount_fen     bigint      not null check (amount_fen > 0),
+  total_fen      bigint      not null check (total_fen > 0),
+  state          text        not null default 'requested'
+                             check (state in ('requested', 'processing', 'success', 'closed', 'abnormal')),
+  is_foreign     boolean     not null default false,
+  reason         text        not null default '',
+  refund_id      text        not null default '',
+  asked_at       timestamptz,
+  ready_at       timestamptz not null,
+  finished_at    timestamptz,
+  created_at     timestamptz not null default now(),
+  updated_at     timestamptz not null default now(),
+
+  constraint refund_within_total check (amount_fen <= total_fen),
+  constraint finished_when_final check ((state in ('success', 'closed')) = (finished_at is not null))
+);
+create index refunds_by_payment on refunds (transaction_id);
+create unique index one_open_refund on refunds (transaction_id)
+  where not is_foreign and state in ('requested', 'processing', 'abnormal');
+
+comment on table  refunds            is 'Every refund of a payment; number and amounts frozen before WeChat is first asked.';
+comment on column refunds.amount_fen is 'Of this refund.';
+comment on column refunds.total_fen  is 'Of the payment, as WeChat wants it repeated.';
+comment on column refunds.is_foreign is 'Made outside paysaga, in WeChat''s own console.';
+comment on column refunds.refund_id  is 'WeChat''s number.';
+comment on column refunds.asked_at   is 'When WeChat was first asked; from then on the outcome may be unknown.';
+comment on column refunds.ready_at   is 'The earliest moment WeChat may be asked: refunds of one payment keep a minute between them.';
+
+-- A final refund never changes, and its money is counted in the same statement.
+-- +goose StatementBegin
+create function refund_stays_final() returns trigger language plpgsql as $$
+begin
+  if old.state in ('success', 'closed') and new.state <> old.state then
+    raise exception 'refund % is final', old.out_refund_no
+      using errcode = 'check_violation', constraint = 'refund_stays_final';
+  end if;
+  if (old.amount_fen, old.total_fen, old.transaction_id) is distinct from (new.amount_fen, new.total_fen, new.transaction_id) then
+    raise exception 'refund % is frozen', old.out_refund_no
+      using errcode = 'check_violation', constraint = 'refund_is_frozen';
+  end if;
+  new.updated_at := now();
+  return new;
+end $$;
+
+create function refund_counts() returns trigger language plpgsql as $$
+begin
+  update payments
+     set refunded_fen = (select coalesce(sum(amount_fen), 0) from refunds
+                          where transaction_id = new.transaction_id and state = 'success')
+   where transaction_id = new.transaction_id;
+  return null;
+end $$;
+-- +goose StatementEnd
+
+create trigger refund_stays_final before update on refunds
+  for each row execute function refund_stays_final();
+create trigger refund_counts after insert or update of state on refunds
+  for each row when (new.state = 'success') execute function refund_counts();
+
+create table webhooks (
+  id             text        primary key,
+  transaction_id text        not null references payments,
+  event          text        not null check (event in ('order.shipped', 'order.refunded', 'payment.refunded', 'case.opened')),
+  payload        jsonb       not null,
+  state          text        not null default 'pending' check (state in ('pending', 'delivered', 'stopped', 'gave_up')),
+  attempts       int         not null default 0,
+  last_error     text        not null default '',
+  created_at     timestamptz not null default now(),
+  delivered_at   timestamptz
+);
+create index webhooks_pending on webhooks (transaction_id) where state = 'pending';
+
+comment on table  webhooks       is 'What the shop is told, one row an event; the id is stable, so that the shop can drop repeats.';
+comment on column webhooks.id    is 'webhook-id: <event>-<transaction_id>.';
+comment on column webhooks.state is 'stopped: the shop answered 410; gave_up: NOTIFY_GIVE_UP_AFTER passed, with a case.';
+
+-- +goose Down
+drop table webhooks, refunds, shipments, steps, payment_events, lawful_moves, payments;
+drop function payment_moves_lawfully, refund_stays_final, refund_counts;

@@ -1,0 +1,79 @@
+// Package worker is the engine room: it runs the sagas and their acts, and
+// prepares Temporal for them.
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/paysaga/paysaga/activities"
+	"github.com/paysaga/paysaga/workflows"
+)
+
+// Acts are the parties a saga deals with.
+type Acts struct {
+	Books    *activities.Books
+	Shop     *activities.Shop
+	WeChat   *activities.WeChat
+	Evidence *activities.Evidence
+}
+
+// How much one process does at once. What bounds it is the pool of database
+// connections, and WeChat's 150 refunds a second for each merchant.
+const (
+	concurrentActs       = 100
+	wechatCallsPerSecond = 100
+	stopTimeout          = 30 * time.Second // longer than any call to the shop or WeChat
+	deadlockSuspicion    = 10 * time.Second // a busy machine is no deadlock
+	pollersAtFirst       = 2
+	pollersAtMost        = 20
+)
+
+// Run works both task queues until ctx ends, then lets running acts finish.
+func Run(ctx context.Context, temporal client.Client, acts Acts) error {
+	fatal := make(chan error, 2)
+	opts := options(fatal)
+
+	payments := worker.New(temporal, workflows.QueuePayments, opts)
+	payments.RegisterWorkflowWithOptions(workflows.PaymentSaga, workflow.RegisterOptions{Name: workflows.Type})
+	payments.RegisterActivity(acts.Books)
+	payments.RegisterActivity(acts.Shop)
+
+	opts.TaskQueueActivitiesPerSecond = wechatCallsPerSecond
+	wechat := worker.New(temporal, workflows.QueueWeChat, opts)
+	wechat.RegisterActivity(acts.WeChat)
+	wechat.RegisterActivity(acts.Evidence)
+
+	for _, w := range []worker.Worker{payments, wechat} {
+		if err := w.Start(); err != nil {
+			return err
+		}
+		defer w.Stop()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-fatal:
+		return fmt.Errorf("worker stopped by itself: %w", err)
+	}
+}
+
+func options(fatal chan<- error) worker.Options {
+	pollers := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+		InitialNumberOfPollers: pollersAtFirst, MaximumNumberOfPollers: pollersAtMost,
+	})
+	return worker.Options{
+		MaxConcurrentActivityExecutionSize: concurrentActs,
+		WorkflowTaskPollerBehavior:         pollers,
+		ActivityTaskPollerBehavior:         pollers,
+		WorkerStopTimeout:                  stopTimeout,
+		DeadlockDetectionTimeout:           deadlockSuspicion,
+		DisableRegistrationAliasing:        true,
+		OnFatalError:                       func(err error) { fatal <- err },
+	}
+}
