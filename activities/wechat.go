@@ -17,6 +17,7 @@ type Transaction struct {
 	TradeState    string
 	AmountFen     int64
 	Currency      string
+	PaidAt        time.Time // by WeChat's clock; zero while unpaid, or where its word is unusable
 }
 
 // RefundWord is WeChat's word on a refund, by its answer or by a query.

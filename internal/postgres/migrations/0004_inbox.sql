@@ -28,11 +28,14 @@ create table inbox (
 );
 create index inbox_to_do on inbox (next_try_at) where not done;
 create index inbox_by_payment on inbox (transaction_id) where transaction_id <> '';
+-- Two stories of one payment cannot both be believed, whoever tells them first.
+create unique index one_story_per_payment on inbox (transaction_id)
+  where kind = 'payment' and verdict = 'accepted';
 
 comment on table  inbox       is 'Verified callbacks, committed before they are answered. Never partitioned: the key must be unique for ever.';
 comment on column inbox.key   is 'payment: transaction_id and a hash of its money fields; refund: out_refund_no and status; otherwise the notification id.';
 comment on column inbox.seen  is 'How often it was delivered; duplicates count here and do nothing else.';
-comment on column inbox.done  is 'Its payment is done or has an open run; until then the sweep starts it again.';
+comment on column inbox.done  is 'The books have it, and payments.sweep_at takes over; or there is nothing to start. Until then the relay starts it again.';
 comment on column inbox.paid_at is 'success_time by WeChat''s clock, if it was usable.';
 
 create table callbacks (
@@ -52,5 +55,18 @@ comment on table  callbacks      is 'What WeChat sent, byte for byte, if its sig
 comment on column callbacks.body is 'The raw body; bytes, because odd text (NUL, lone surrogates) must be kept too.';
 comment on column callbacks.request_id is 'WeChat''s Request-ID header, where it sent one.';
 
+-- What payment.Books does not call done.
+create view unfinished as
+  select transaction_id from payments where stage not in ('completed', 'refunded', 'resolved')
+  union all
+  select transaction_id from refunds where not is_foreign and state in ('requested', 'processing', 'abnormal')
+  union all
+  select transaction_id from webhooks where state = 'pending'
+  union all
+  select transaction_id from requests where state in ('queued', 'running');
+
+comment on view unfinished is 'Payments that need a saga, some more than once; every arm is one small partial index.';
+
 -- +goose Down
+drop view unfinished;
 drop table callbacks, inbox;

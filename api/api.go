@@ -1,0 +1,136 @@
+// Package api is the desk: it takes orders, keeps what WeChat calls about,
+// answers questions, and passes on what people ask for. It moves no money and no
+// payment: whatever does is an act of the saga.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/paysaga/paysaga/internal/payment"
+	"github.com/paysaga/paysaga/workflows"
+)
+
+// Server is the desk and whom it works with.
+type Server struct {
+	Desk      Desk
+	Till      Till
+	Sagas     Sagas
+	Tokens    Tokens
+	Rules     Rules
+	Callbacks http.Handler // everything under /callbacks/, with rules of its own
+	Log       *slog.Logger
+}
+
+// Rules are the settings the desk lives by.
+type Rules struct {
+	AppIDs           []string            // ours; the first is the default
+	LatePayment      payment.LatePayment // for orders that do not say
+	ApprovalAboveFen int64               // a refund by hand above this wants a second person
+}
+
+// Desk is what the desk needs of the books. Where a method takes an owner, the
+// empty one sees everything, and any other only their own: what is missing and
+// what is another's are the same NotFound.
+type Desk interface {
+	// TakeOrder writes an order down, or finds the same one, of the same
+	// creator, still without an offer; Conflict for any other under its number.
+	TakeOrder(ctx context.Context, order payment.Order, creator string) (payment.Order, error)
+	// Offered notes the offer WeChat made for an order; the first one stays.
+	Offered(ctx context.Context, outTradeNo, codeURL string) (payment.Order, error)
+	OrderDossier(ctx context.Context, outTradeNo, owner string) (payment.OrderDossier, error)
+
+	// Dossier also finds a payment that only the inbox knows, as received.
+	Dossier(ctx context.Context, transactionID, owner string) (payment.Dossier, error)
+	// Payment is the input of a payment's saga, from the books or the inbox.
+	Payment(ctx context.Context, transactionID string) (payment.Payment, error)
+
+	// Ask writes a request down, judged by how its payment stands; Conflict
+	// where it is too late, or another request is open.
+	Ask(ctx context.Context, asked payment.Request, approvalAboveFen int64) (payment.Request, error)
+	Request(ctx context.Context, id string) (payment.Request, error)
+	// Approve and Reject end the wait for a second person, once.
+	Approve(ctx context.Context, d payment.Decision) (payment.Request, error)
+	Reject(ctx context.Context, d payment.Decision) (payment.Request, error)
+}
+
+// Till offers an order for payment at WeChat, and returns what its QR code holds.
+// The same order offered again is the same order at WeChat.
+type Till interface {
+	Prepay(ctx context.Context, order payment.Order) (codeURL string, err error)
+}
+
+// Sagas tells the saga of a payment that a person asked for something, and starts
+// it where none is running.
+type Sagas interface {
+	Tell(ctx context.Context, paid payment.Payment, signal string, word workflows.Word) error
+}
+
+// patience is how long a call may take: WeChat's ten seconds, and our own books.
+const patience = 15 * time.Second
+
+// Routes is everything the desk answers to. Nothing here trusts a forwarded
+// address, and nothing under /callbacks/ passes through what is for merchants.
+func (s *Server) Routes() http.Handler {
+	var (
+		merchants = s.only(Merchant)
+		agents    = s.only(Support, Approver)
+		approvers = s.only(Approver)
+		staff     = s.only(Support, Approver, Operator)
+		everyone  = s.only(Merchant, Support, Approver, Operator)
+	)
+	r := chi.NewRouter()
+	r.Use(s.survive)
+	r.NotFound(s.handle(notFound))
+	r.MethodNotAllowed(s.handle(methodNotAllowed(r)))
+	r.Handle("/callbacks/*", s.Callbacks)
+	r.Route("/v1", func(r chi.Router) {
+		r.Use(s.identify)
+		r.Post("/orders", merchants(s.createOrder))
+		r.Get("/orders/{out_trade_no}", everyone(s.order))
+
+		r.Get("/payments/{transaction_id}", everyone(s.payment))
+		r.Post("/payments/{transaction_id}/compensate", agents(s.compensate))
+		r.Post("/payments/{transaction_id}/retry", staff(s.retry))
+		r.Post("/payments/{transaction_id}/resolve", agents(s.resolve))
+
+		r.Get("/requests/{id}", staff(s.request))
+		r.Post("/requests/{id}/approve", approvers(s.approve))
+		r.Post("/requests/{id}/reject", approvers(s.reject))
+	})
+	return r
+}
+
+// handle gives a handler its time, and turns its error into an answer.
+func (s *Server) handle(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), patience)
+		defer cancel()
+		if err := h(w, r.WithContext(ctx)); err != nil {
+			s.answer(w, r, err)
+		}
+	}
+}
+
+// survive keeps one bad request from ending the process. It logs where the panic
+// was and never what the request held.
+func (s *Server) survive(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch cause := recover(); cause {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(cause)
+			default:
+				s.Log.Error("panic", "method", r.Method, "route", routeOf(r), "stack", string(debug.Stack()))
+				s.answer(w, r, payment.Failf(payment.Internal, "internal", "something broke on our side"))
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

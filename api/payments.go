@@ -1,0 +1,38 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/paysaga/paysaga/internal/payment"
+)
+
+// payment shows all that is known of a payment: merchants those of their own
+// orders, staff any.
+func (s *Server) payment(w http.ResponseWriter, r *http.Request, by Caller) error {
+	id, err := transactionID(r)
+	if err != nil {
+		return err
+	}
+	dossier, err := s.Desk.Dossier(r.Context(), id, by.owner())
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for i, request := range dossier.Requests {
+		dossier.Requests[i].State = request.StateAt(now)
+	}
+	return reply(w, http.StatusOK, dossier)
+}
+
+// transactionID is the payment a route names. What cannot be a number of
+// WeChat's is missing, and nobody has to ask the books.
+func transactionID(r *http.Request) (string, error) {
+	id := chi.URLParam(r, "transaction_id")
+	if !payment.ValidTransactionID(id) {
+		return "", noSuch("payment")
+	}
+	return id, nil
+}

@@ -1,0 +1,185 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/paysaga/paysaga/internal/payment"
+	"github.com/paysaga/paysaga/workflows"
+)
+
+// compensate asks for a payment to be undone.
+func (s *Server) compensate(w http.ResponseWriter, r *http.Request, by Caller) error {
+	var body struct {
+		Reason string        `json:"reason"`
+		Goods  payment.Goods `json:"goods"`
+	}
+	if err := read(w, r, &body); err != nil {
+		return err
+	}
+	goods := or(body.Goods, payment.GoodsStop)
+	if !slices.Contains([]payment.Goods{payment.GoodsStop, payment.GoodsReturned, payment.GoodsKept}, goods) {
+		return invalid("goods", "must be stop, returned or kept")
+	}
+	return s.ask(w, r, by, payment.Request{Kind: payment.Compensate, Reason: body.Reason, Goods: goods})
+}
+
+// retry asks for a held payment to carry on the way it was going, or for the next
+// try of a step to be made now.
+func (s *Server) retry(w http.ResponseWriter, r *http.Request, by Caller) error {
+	var body reasoned
+	if err := read(w, r, &body); err != nil {
+		return err
+	}
+	return s.ask(w, r, by, payment.Request{Kind: payment.Retry, Reason: body.Reason})
+}
+
+// resolve asks for a payment to be closed as it ended elsewhere; the saga checks
+// the evidence.
+func (s *Server) resolve(w http.ResponseWriter, r *http.Request, by Caller) error {
+	var body struct {
+		Reason   string        `json:"reason"`
+		Outcome  payment.Stage `json:"outcome"`
+		Evidence []string      `json:"evidence"`
+	}
+	if err := read(w, r, &body); err != nil {
+		return err
+	}
+	switch {
+	case body.Outcome != payment.Shipped && body.Outcome != payment.Refunded:
+		return invalid("outcome", "must be shipped or refunded")
+	case !validEvidence(body.Evidence):
+		return invalid("evidence", "must be 1-50 numbers: of the shipment, or of every refund")
+	}
+	return s.ask(w, r, by, payment.Request{Kind: payment.Resolve, Reason: body.Reason, Outcome: body.Outcome, Evidence: body.Evidence})
+}
+
+// reasoned is the body of an act that only wants a reason.
+type reasoned struct {
+	Reason string `json:"reason"`
+}
+
+// A number of ours, of WeChat's or of a shop's; it goes into paths and timelines.
+var number = regexp.MustCompile(`^[0-9A-Za-z_|*@.:-]{1,64}$`)
+
+func validEvidence(numbers []string) bool {
+	return len(numbers) >= 1 && len(numbers) <= 50 &&
+		!slices.ContainsFunc(numbers, func(n string) bool { return !number.MatchString(n) })
+}
+
+// requestTaken is the answer to every act: where to look what came of it.
+type requestTaken struct {
+	RequestID string               `json:"request_id"`
+	StatusURL string               `json:"status_url"`
+	State     payment.RequestState `json:"state"`
+}
+
+// ask writes a person's act down, and then tells the saga. The row is the act:
+// a saga that cannot be told now is told by the sweep.
+func (s *Server) ask(w http.ResponseWriter, r *http.Request, by Caller, asked payment.Request) error {
+	var err error
+	var ok bool
+	if asked.TransactionID, err = transactionID(r); err != nil {
+		return err
+	}
+	if asked.Reason, ok = payment.TrimReason(asked.Reason); !ok {
+		return badReason()
+	}
+	asked.ID, asked.Actor = "req_"+rand.Text(), by.Name
+	asked, err = s.Desk.Ask(r.Context(), asked, s.Rules.ApprovalAboveFen)
+	if err != nil {
+		return err
+	}
+	return s.taken(w, r, asked)
+}
+
+// taken tells the saga of a request that may run, and answers 202.
+func (s *Server) taken(w http.ResponseWriter, r *http.Request, request payment.Request) error {
+	if request.State == payment.Queued {
+		s.tell(r.Context(), request)
+	}
+	url := "/v1/requests/" + request.ID
+	w.Header().Set("Location", url)
+	return reply(w, http.StatusAccepted, requestTaken{request.ID, url, request.State})
+}
+
+// tellIn is how long a caller waits for the saga to be told.
+const tellIn = 3 * time.Second
+
+func (s *Server) tell(ctx context.Context, request payment.Request) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellIn)
+	defer cancel()
+	paid, err := s.Desk.Payment(ctx, request.TransactionID)
+	if err == nil {
+		err = s.Sagas.Tell(ctx, paid, string(request.Kind), workflows.Word{RequestID: request.ID})
+	}
+	if err != nil {
+		s.Log.Warn("the sweep will tell the saga", "request_id", request.ID, "transaction_id", request.TransactionID, "code", problemOf(err).Code)
+	}
+}
+
+// request shows how far a request has come.
+func (s *Server) request(w http.ResponseWriter, r *http.Request, _ Caller) error {
+	id, err := requestID(r)
+	if err != nil {
+		return err
+	}
+	request, err := s.Desk.Request(r.Context(), id)
+	switch {
+	case payment.KindOf(err) == payment.NotFound:
+		return noSuch("request")
+	case err != nil:
+		return err
+	}
+	request.State = request.StateAt(time.Now())
+	return reply(w, http.StatusOK, request)
+}
+
+// approve lets another's request run.
+func (s *Server) approve(w http.ResponseWriter, r *http.Request, by Caller) error {
+	return s.decide(w, r, by, s.Desk.Approve)
+}
+
+// reject ends another's request, and frees the payment for the next one.
+func (s *Server) reject(w http.ResponseWriter, r *http.Request, by Caller) error {
+	return s.decide(w, r, by, s.Desk.Reject)
+}
+
+func (s *Server) decide(w http.ResponseWriter, r *http.Request, by Caller,
+	decide func(context.Context, payment.Decision) (payment.Request, error)) error {
+	id, err := requestID(r)
+	if err != nil {
+		return err
+	}
+	var body reasoned
+	if err := read(w, r, &body); err != nil {
+		return err
+	}
+	reason, ok := payment.TrimReason(body.Reason)
+	if !ok {
+		return badReason()
+	}
+	decided, err := decide(r.Context(), payment.Decision{RequestID: id, By: by.Name, Reason: reason})
+	if err != nil {
+		return err
+	}
+	return s.taken(w, r, decided)
+}
+
+func requestID(r *http.Request) (string, error) {
+	id := chi.URLParam(r, "id")
+	if !number.MatchString(id) {
+		return "", noSuch("request")
+	}
+	return id, nil
+}
+
+func badReason() error {
+	return invalid("reason", "must be 10-500 characters, without control characters")
+}

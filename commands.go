@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"github.com/paysaga/paysaga/activities"
+	"github.com/paysaga/paysaga/api"
+	"github.com/paysaga/paysaga/internal/admin"
+	"github.com/paysaga/paysaga/internal/config"
+	"github.com/paysaga/paysaga/internal/postgres"
+	"github.com/paysaga/paysaga/internal/shop"
+	"github.com/paysaga/paysaga/worker"
+)
+
+// startsAtOnce bounds the starts in flight: Temporal answers some hundred a
+// second, and a burst of callbacks waits in the inbox, where it is safe.
+const startsAtOnce = 16
+
+type apiCmd struct {
+	config.Desk
+	config.Public
+	config.Database
+	config.Sweeping
+	config.Cases
+	config.WeChatPay
+}
+
+// Run takes callbacks, orders and requests until ctx ends.
+func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
+	c.Desk.Check(m)
+	c.Database.Check(m)
+	c.WeChatPay.Check(m)
+	settings := postgres.Settings{
+		MchID: c.MchID, AppIDs: c.AppIDList(), CaseOwners: c.Cases.Parse(m), SweepEvery: c.Sweeping.Parse(m),
+	}
+	rules := api.Rules{AppIDs: c.AppIDList(), LatePayment: c.Late(m), ApprovalAboveFen: c.ApprovalAboveFen(m)}
+	public, maxBytes := c.Public.Parse(m), c.CallbackBytes(m)
+	tokens, err := api.ParseTokens(string(c.Tokens))
+	if err != nil {
+		m.Add("API_TOKENS", "%v", err)
+	}
+	if err := m.Err(); err != nil {
+		return err
+	}
+	keys, err := wechatKeys(c.WeChatPay)
+	if err != nil {
+		return err
+	}
+	till, err := wechatClient(c.WeChatPay, c.Public, keys, m)
+	if err != nil {
+		return err
+	}
+	opts, err := temporalOptions()
+	if err != nil {
+		return err
+	}
+
+	store, err := postgres.Open(ctx, string(c.Database.URL), settings)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	temporal, err := client.NewLazyClient(opts) // callbacks are kept while Temporal is away
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+
+	metrics := newMetrics()
+	sagas := &api.Temporal{Client: temporal}
+	relay := api.NewRelay(api.Relay{
+		Backlog: store, Engine: sagas, Refunds: till, Every: settings.SweepEvery, AtOnce: startsAtOnce, Log: slog.Default(),
+	})
+	server := &api.Server{
+		Desk: store, Till: till, Sagas: sagas, Tokens: tokens, Rules: rules, Log: slog.Default(),
+		Callbacks: &api.Callbacks{
+			Keys: keys, Inbox: store, LastResort: sagas, Wake: relay.Wake, Public: public, MaxBytes: maxBytes,
+			Count: api.NewCounters(metrics), Log: slog.Default(), Refusals: rate.Sometimes{Interval: time.Second}, Now: time.Now,
+		},
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if err := serve(ctx, group, c.Desk.Addr, server.Routes()); err != nil {
+		return err
+	}
+	if err := serve(ctx, group, c.Desk.AdminAddr, admin.Handler(metrics, store.Ready)); err != nil {
+		return err
+	}
+	group.Go(func() error { return relay.Run(ctx) })
+	slog.Info("the desk is open", "addr", c.Desk.Addr, "admin", c.Desk.AdminAddr)
+	return group.Wait()
+}
+
+type workerCmd struct {
+	config.Engine
+	config.Public
+	config.Database
+	config.Sweeping
+	config.Cases
+	config.WeChatPay
+	config.Shop
+	config.Saga
+}
+
+// Run works the sagas until ctx ends.
+func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
+	c.Engine.Check(m)
+	c.Database.Check(m)
+	c.WeChatPay.Check(m)
+	c.Shop.Check(m)
+	settings := postgres.Settings{
+		MchID: c.MchID, AppIDs: c.AppIDList(), Terms: c.Saga.Parse(m),
+		CaseOwners: c.Cases.Parse(m), SweepEvery: c.Sweeping.Parse(m),
+	}
+	c.Public.Parse(m)
+	if err := m.Err(); err != nil {
+		return err
+	}
+	keys, err := wechatKeys(c.WeChatPay)
+	if err != nil {
+		return err
+	}
+	gateway, err := wechatClient(c.WeChatPay, c.Public, keys, m)
+	if err != nil {
+		return err
+	}
+	fulfilment, err := shop.New(shop.Config{
+		FulfilmentURL: c.FulfilmentURL, FulfilmentSecret: string(c.FulfilmentSecret),
+		WebhookURL: c.WebhookURL, WebhookSecret: string(c.WebhookSecret),
+	})
+	if err != nil {
+		return err
+	}
+	opts, err := temporalOptions()
+	if err != nil {
+		return err
+	}
+
+	store, err := postgres.Open(ctx, string(c.Database.URL), settings)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	temporal, err := client.DialContext(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+
+	acts := worker.Acts{
+		Books:    &activities.Books{Ledger: store},
+		Shop:     &activities.Shop{Ledger: store, Shop: fulfilment, AttemptTimeout: settings.Terms.ShipAttemptTimeout},
+		WeChat:   &activities.WeChat{Ledger: store, Gateway: gateway},
+		Evidence: &activities.Evidence{Ledger: store, Gateway: gateway, Shop: fulfilment},
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if err := serve(ctx, group, c.AdminAddr, admin.Handler(newMetrics(), store.Ready)); err != nil {
+		return err
+	}
+	group.Go(func() error { return worker.Run(ctx, temporal, acts) })
+	slog.Info("the engine room works", "admin", c.AdminAddr)
+	return group.Wait()
+}
+
+type migrateCmd struct {
+	config.Database
+}
+
+// Run prepares the database and Temporal, in this order.
+func (c *migrateCmd) Run(ctx context.Context, m *config.Mistakes) error {
+	c.Database.Check(m)
+	if err := m.Err(); err != nil {
+		return err
+	}
+	opts, err := temporalOptions()
+	if err != nil {
+		return err
+	}
+	if err := postgres.Migrate(ctx, string(c.Database.URL)); err != nil {
+		return err
+	}
+	temporal, err := client.DialContext(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	if err := worker.Prepare(ctx, temporal, opts.Namespace); err != nil {
+		return err
+	}
+	slog.Info("ready", "namespace", opts.Namespace)
+	return nil
+}

@@ -1,0 +1,5 @@
+//go:build !darwin
+
+package stack
+
+const locale = "C.UTF-8"

@@ -1,0 +1,61 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/paysaga/paysaga/internal/payment"
+)
+
+// caseDueAfter is how long an owner has.
+const caseDueAfter = 24 * time.Hour
+
+// OpenCase opens a case without moving a payment. Idempotent while it is open.
+func (s *Store) OpenCase(ctx context.Context, about payment.Case) error {
+	return s.tx(ctx, func(tx pgx.Tx) error { return s.openCase(ctx, tx, about) })
+}
+
+// A cause that is open already is left alone, whoever repeats it. One that comes
+// back reopens its case, and keeps the owner that somebody gave it.
+const openCaseSQL = `
+insert into cases (id, kind, subject, transaction_id, out_trade_no, notification_id, detail, owner, due_at)
+values (@id, @kind, @subject, @transaction_id, @out_trade_no, @notification_id, @detail, @owner, now() + @due_after)
+on conflict on constraint one_case_per_cause do update
+   set state = 'open', detail = excluded.detail, due_at = excluded.due_at, resolution = '',
+       closed_at = null, opened_at = now(), times_opened = cases.times_opened + 1
+ where cases.state = 'closed'`
+
+// openCase opens or reopens the case of a cause. Without a subject the cause is
+// the payment, or whatever else the case names.
+func (s *Store) openCase(ctx context.Context, tx pgx.Tx, about payment.Case) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, openCaseSQL, pgx.NamedArgs{
+		"id":              id.String(),
+		"kind":            about.Kind,
+		"subject":         cmp.Or(about.Subject, about.TransactionID, about.NotificationID, about.OutTradeNo),
+		"transaction_id":  about.TransactionID,
+		"out_trade_no":    about.OutTradeNo,
+		"notification_id": about.NotificationID,
+		"detail":          about.Detail,
+		"owner":           cmp.Or(s.settings.CaseOwners[about.Kind], s.settings.CaseOwners["*"], "support"),
+		"due_after":       caseDueAfter,
+	})
+	return err
+}
+
+const closeCaseSQL = `
+update cases set state = 'closed', resolution = @resolution, closed_at = now()
+ where subject = @subject and kind = any(@kinds) and state = 'open'`
+
+// closeCase closes what its own cause has ended.
+func closeCase(ctx context.Context, tx pgx.Tx, subject, resolution string, kinds ...payment.CaseKind) error {
+	_, err := tx.Exec(ctx, closeCaseSQL, pgx.NamedArgs{"subject": subject, "resolution": resolution, "kinds": kinds})
+	return err
+}

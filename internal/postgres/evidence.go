@@ -1,0 +1,34 @@
+package postgres
+
+import "github.com/paysaga/paysaga/internal/payment"
+
+// success is the only trade_state that is money.
+const success = "SUCCESS"
+
+// askAgain stands in wechat_says after a person asked to try again: WeChat's
+// earlier word no longer counts, and a callback's alone does not either.
+const askAgain = "ASK_AGAIN"
+
+// evidence is what speaks for a received payment.
+type evidence struct {
+	tradeState string
+	via        payment.Via
+	wechatSays string // trade_state by a query of ours; empty if none was wanted yet
+	orderKnown bool
+}
+
+// unsettled says what is missing before the payment can be judged. News that no
+// verified callback brought is believed only after a question to WeChat.
+func (e evidence) unsettled() payment.Unsettled {
+	hearsay := e.tradeState != success || e.via == payment.ViaQuery || e.via == payment.ViaBill
+	switch {
+	case e.wechatSays == askAgain, e.wechatSays == "" && hearsay:
+		return payment.AskWeChat
+	case !e.orderKnown:
+		return payment.UnknownOrder
+	}
+	return payment.Settled
+}
+
+// denied tells whether WeChat was asked and did not say SUCCESS.
+func (e evidence) denied() bool { return e.wechatSays != "" && e.wechatSays != success }

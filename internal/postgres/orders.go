@@ -1,0 +1,122 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/paysaga/paysaga/internal/payment"
+)
+
+const insertOrder = `
+insert into orders (out_trade_no, appid, description, amount_fen, currency, trade_type,
+                    late_payment, shipping, expires_at, created_by, created_at)
+values (@out_trade_no, @appid, @description, @amount_fen, @currency, @trade_type,
+        @late_payment, @shipping, @expires_at, @creator, @created_at)
+on conflict (out_trade_no) do nothing`
+
+// The order just inserted, or one that a crash left without an offer: the same in
+// every word of its creator, and to be paid in the same time.
+const orderToOffer = `
+select out_trade_no, appid, description, amount_fen, currency, trade_type, state,
+       late_payment, shipping, expires_at, code_url, created_at
+  from orders
+ where out_trade_no = @out_trade_no and created_by = @creator
+   and state = 'pending' and code_url = '' and expires_at > now()
+   and appid = @appid and description = @description
+   and amount_fen = @amount_fen and currency = @currency and trade_type = @trade_type
+   and late_payment = @late_payment and shipping = @shipping
+   and expires_at - created_at = @expires_at::timestamptz - @created_at::timestamptz`
+
+// TakeOrder writes an order down, or finds the same one still without an offer,
+// and returns it with the times it was first given: WeChat takes an order again
+// only with the same parameters. Conflict if its number stands for any other.
+func (s *Store) TakeOrder(ctx context.Context, order payment.Order, creator string) (payment.Order, error) {
+	args := pgx.NamedArgs{
+		"out_trade_no": order.OutTradeNo,
+		"appid":        order.AppID,
+		"description":  order.Description,
+		"amount_fen":   order.AmountFen,
+		"currency":     order.Currency,
+		"trade_type":   order.TradeType,
+		"late_payment": order.LatePayment,
+		"shipping":     order.Shipping,
+		"expires_at":   order.ExpiresAt,
+		"creator":      creator,
+		"created_at":   order.CreatedAt,
+	}
+	var taken payment.Order
+	err := s.tx(ctx, func(tx pgx.Tx) (err error) {
+		if _, err := tx.Exec(ctx, insertOrder, args); err != nil {
+			return err
+		}
+		taken, err = scanOrder(tx.Query(ctx, orderToOffer, args))
+		return err
+	})
+	if payment.KindOf(err) == payment.NotFound {
+		return taken, payment.Fail(payment.Conflict, "order_exists", "this out_trade_no is taken; nothing was changed", err)
+	}
+	return taken, err
+}
+
+const offered = `
+update orders set code_url = case code_url when '' then @code_url else code_url end
+ where out_trade_no = @out_trade_no
+returning out_trade_no, appid, description, amount_fen, currency, trade_type, state,
+          late_payment, shipping, expires_at, code_url, created_at`
+
+// Offered notes what WeChat's QR code holds. Of two offers at once the first one
+// stays, and both callers learn it. NotFound if there is no such order.
+func (s *Store) Offered(ctx context.Context, outTradeNo, codeURL string) (payment.Order, error) {
+	order, err := scanOrder(s.pool.Query(ctx, offered, pgx.NamedArgs{"out_trade_no": outTradeNo, "code_url": codeURL}))
+	return order, fault(err)
+}
+
+func scanOrder(rows pgx.Rows, err error) (payment.Order, error) {
+	if err != nil {
+		return payment.Order{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[payment.Order])
+}
+
+// One statement sees one moment.
+const orderDossier = `
+select json_build_object(
+  'out_trade_no', o.out_trade_no,
+  'state', o.state,
+  'amount_fen', o.amount_fen,
+  'expires_at', o.expires_at,
+  'code_url', case when o.state = 'pending' and o.expires_at > now() then o.code_url else '' end,
+  'payments', (
+    select coalesce(json_agg(p order by p.created_at, p.transaction_id), '[]')
+      from (select transaction_id, amount_fen, refunded_fen, stage, created_at
+              from payments where out_trade_no = o.out_trade_no) p),
+  'refunds', (
+    select coalesce(json_agg(r order by r.created_at, r.out_refund_no), '[]')
+      from (select refunds.out_refund_no, refunds.amount_fen, refunds.state, refunds.created_at
+              from refunds join payments using (transaction_id) where out_trade_no = o.out_trade_no) r),
+  'timeline', (
+    select json_agg(e order by e.at, e.id)
+      from (select o.created_at as at, 0::bigint as id, '' as transaction_id, '' as was, '' as became,
+                   'ordered' as what, o.created_by as actor
+            union all
+            select at, id, transaction_id, was, became, what, actor
+              from payment_events join payments using (transaction_id) where out_trade_no = o.out_trade_no) e))
+  from orders o
+ where o.out_trade_no = @out_trade_no and @owner in ('', o.created_by)`
+
+// OrderDossier is all that is known of an order. An owner other than "" sees only
+// their own; another's and a missing one are the same NotFound.
+func (s *Store) OrderDossier(ctx context.Context, outTradeNo, owner string) (payment.OrderDossier, error) {
+	var dossier payment.OrderDossier
+	err := s.pool.QueryRow(ctx, orderDossier, pgx.NamedArgs{"out_trade_no": outTradeNo, "owner": owner}).Scan(&dossier)
+	return dossier, missing("order", fault(err))
+}
+
+// missing says what was not found.
+func missing(what string, err error) error {
+	if payment.KindOf(err) != payment.NotFound {
+		return err
+	}
+	return payment.Fail(payment.NotFound, "no_such_"+what, "no such "+what, err)
+}

@@ -1,0 +1,121 @@
+package postgres_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/paysaga/paysaga/activities"
+	"github.com/paysaga/paysaga/internal/payment"
+)
+
+const racers = 8
+
+// race lets all of them go at once, and waits for the last.
+func race(all ...func()) {
+	var gun, done sync.WaitGroup
+	gun.Add(1)
+	for _, one := range all {
+		done.Go(func() {
+			gun.Wait()
+			one()
+		})
+	}
+	gun.Done()
+	done.Wait()
+}
+
+func times(n int, do func(i int)) []func() {
+	all := make([]func(), n)
+	for i := range all {
+		all[i] = func() { do(i) }
+	}
+	return all
+}
+
+func TestOfManyPaymentsOfOneOrderOneIsAccepted(t *testing.T) {
+	w := open(t)
+	w.db.Order(t, orderNo, fen)
+	race(times(racers, func(i int) {
+		if _, err := w.Claim(t.Context(), news(fmt.Sprintf("42000000%02d", i))); err != nil {
+			t.Error(err)
+		}
+	})...)
+	if n := w.db.Int(t, `select count(*) from payments where stage = 'paid'`); n != 1 {
+		t.Errorf("%d payments are accepted", n)
+	}
+	if n := w.db.Int(t, `select count(*) from payments where stage = 'compensating' and undo_cause = 'second_payment'`); n != racers-1 {
+		t.Errorf("%d payments go back", n)
+	}
+	if n := w.db.Int(t, `select count(*) from orders o join payments p on p.transaction_id = o.paid_by where p.stage = 'paid'`); n != 1 {
+		t.Error("the order does not name the accepted payment")
+	}
+}
+
+func TestOnePaymentClaimedManyTimesAtOnceIsJudgedOnce(t *testing.T) {
+	w := open(t)
+	w.db.Order(t, orderNo, fen)
+	race(times(racers, func(int) {
+		if books, err := w.Claim(t.Context(), news(txn)); err != nil || books.Stage != payment.Paid {
+			t.Errorf("%s, %v", books.Stage, err)
+		}
+	})...)
+	if n := w.db.Int(t, `select count(*) from payment_events where became = 'paid'`); n != 1 {
+		t.Errorf("accepted %d times", n)
+	}
+}
+
+func TestManyAttemptsToRefundShareOneNumber(t *testing.T) {
+	w := open(t)
+	w.compensating()
+	race(times(racers, func(int) {
+		refund, err := w.OpenRefund(t.Context(), txn)
+		if err != nil || refund.OutRefundNo != "R"+txn || refund.AmountFen != fen {
+			t.Errorf("%+v, %v", refund, err)
+		}
+	})...)
+	if n := w.db.Int(t, `select count(*) from refunds`); n != 1 {
+		t.Errorf("%d refunds of one payment", n)
+	}
+}
+
+// Whoever comes first, a dispatched payment that is to be undone is either
+// shipped and then turned round, or turned round with the facts kept; and the
+// order is never shipped by a payment that was already going back.
+func TestACompensationAndADispatchMeet(t *testing.T) {
+	for i := range 6 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			w := open(t)
+			w.paid()
+			if _, err := w.ClaimShip(t.Context(), txn); err != nil {
+				t.Fatal(err)
+			}
+			w.ask("q1", payment.Compensate, "")
+			race(
+				func() { w.must(w.BeginRequest(t.Context(), "q1")) },
+				func() {
+					w.must(w.Dispatched(t.Context(), txn, activities.Dispatch{State: payment.ShipDispatched, ShipmentID: "S1"}))
+				},
+			)
+			books := w.must(w.Read(t.Context(), txn))
+			if books.Stage != payment.Compensating || books.Shipment != payment.ShipDispatched {
+				t.Errorf("%s, shipment %s", books.Stage, books.Shipment)
+			}
+			shippedFirst := w.db.Int(t, `select count(*) from payment_events where was = 'paid' and became = 'shipped'`) == 1
+			if told := books.Webhook == "order.shipped-"+txn; told != shippedFirst || (w.order() == payment.OrderShipped) != shippedFirst {
+				t.Errorf("shipped first: %v, but the order is %s and the shop is told %q", shippedFirst, w.order(), books.Webhook)
+			}
+		})
+	}
+}
+
+func TestARequestBegunManyTimesAtOnceMovesOnce(t *testing.T) {
+	w := open(t)
+	w.paid()
+	w.ask("q1", payment.Compensate, "")
+	race(times(racers, func(int) { w.must(w.BeginRequest(t.Context(), "q1")) })...)
+	if n := w.db.Int(t, `select count(*) from payment_events where became = 'compensating' and actor = 'ann'`); n != 1 {
+		t.Errorf("turned round %d times", n)
+	}
+}

@@ -1,0 +1,106 @@
+package wechatpay
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	// timeout bounds one call, from dialling to the last byte of the answer. It is
+	// kept here and not in http.Client, whose timer runs on until a body is closed;
+	// the SDK closes none.
+	timeout = 10 * time.Second
+	// maxAnswer bounds an answer, in bytes. Real ones are a few kilobytes, and the
+	// SDK would read any length.
+	maxAnswer = 1 << 20
+)
+
+// transport sends what the SDK signed to the host that the configuration names:
+// the SDK knows only WeChat's own. A signature covers method, path and query,
+// time and body, but not the host, so it stays good.
+type transport struct {
+	hosts []*url.URL // in the order they are tried
+	next  http.RoundTripper
+}
+
+func newTransport(base, backup *url.URL) (*transport, error) {
+	if base == nil {
+		base = &url.URL{Scheme: "https", Host: "api.mch.weixin.qq.com"}
+	}
+	next := http.DefaultTransport.(*http.Transport).Clone()
+	next.DialContext = (&net.Dialer{Timeout: 3 * time.Second}).DialContext // leaves time for the backup
+	next.MaxResponseHeaderBytes = 64 << 10
+	t := &transport{next: next}
+	for _, host := range []*url.URL{base, backup} {
+		if host == nil {
+			continue
+		}
+		if host.Host == "" || strings.Trim(host.Path, "/") != "" { // a path is signed, and WeChat's is fixed
+			return nil, errors.New("wechatpay: the base and backup URLs are a scheme and a host, without a path")
+		}
+		t.hosts = append(t.hosts, host)
+	}
+	return t, nil
+}
+
+// RoundTrip tries the next host only if nothing at all was sent to the one
+// before: whatever was sent may have been carried out.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		defer r.Body.Close()
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	r = r.WithContext(ctx)
+	var response *http.Response
+	var err error
+	for _, host := range t.hosts {
+		if response, err = bounded(t.to(host, r)); !neverDialled(err) {
+			break
+		}
+	}
+	return response, err
+}
+
+func (t *transport) to(host *url.URL, r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Scheme, r.URL.Host, r.Host = host.Scheme, host.Host, host.Host
+	if r.GetBody != nil { // an attempt consumes the body, even one that never dialled
+		body, err := r.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		r.Body = body
+	}
+	return t.next.RoundTrip(r)
+}
+
+func neverDialled(err error) bool {
+	failed, ok := errors.AsType[*net.OpError](err)
+	return ok && failed.Op == "dial"
+}
+
+// bounded reads an answer to its end, so that a cut or endless one is no answer
+// before anybody tries to believe it.
+func bounded(response *http.Response, err error) (*http.Response, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxAnswer {
+		return nil, errors.New("answer is too long")
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response, nil
+}
