@@ -15,7 +15,7 @@ up: ## the same stack without the story
 test: ## go test on a fresh Postgres and Temporal; ARGS='-run Name ./api' for less
 	@go run -v ./dev test $(ARGS)
 
-check: ## gofmt, vet, staticcheck, workflowcheck, go.mod files
+check: ## gofmt, vet, staticcheck, workflowcheck, import table, go.mod files
 	@go run -v ./dev check
 
 doctor: ## what was found on this machine, and why

@@ -15,6 +15,7 @@ import (
 	"github.com/paysaga/paysaga/internal/config"
 	"github.com/paysaga/paysaga/internal/postgres"
 	"github.com/paysaga/paysaga/internal/shop"
+	"github.com/paysaga/paysaga/internal/wechatpay"
 	"github.com/paysaga/paysaga/worker"
 )
 
@@ -29,6 +30,7 @@ type apiCmd struct {
 	config.Sweeping
 	config.Cases
 	config.WeChatPay
+	config.Callbacks
 }
 
 // Run takes callbacks, orders and requests until ctx ends.
@@ -36,6 +38,7 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	c.Desk.Check(m)
 	c.Database.Check(m)
 	c.WeChatPay.Check(m)
+	c.Callbacks.Check(m)
 	settings := postgres.Settings{
 		MchID: c.MchID, AppIDs: c.AppIDList(), CaseOwners: c.Cases.Parse(m), SweepEvery: c.Sweeping.Parse(m),
 	}
@@ -48,7 +51,7 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	if err := m.Err(); err != nil {
 		return err
 	}
-	keys, err := wechatKeys(c.WeChatPay)
+	keys, err := wechatpay.NewKeys(keyMaterial(c.WeChatPay))
 	if err != nil {
 		return err
 	}
@@ -78,11 +81,11 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		Backlog: store, Engine: sagas, Refunds: till, Every: settings.SweepEvery, AtOnce: startsAtOnce, Log: slog.Default(),
 	})
 	server := &api.Server{
-		Desk: store, Till: till, Sagas: sagas, Tokens: tokens, Rules: rules, Log: slog.Default(),
-		Callbacks: &api.Callbacks{
+		Desk: store, Till: till, Sagas: sagas, Closings: sagas, Tokens: tokens, Rules: rules, Log: slog.Default(),
+		Callbacks: withOlderWays(c.Callbacks, &api.Callbacks{
 			Keys: keys, Inbox: store, LastResort: sagas, Wake: relay.Wake, Public: public, MaxBytes: maxBytes,
 			Count: api.NewCounters(metrics), Log: slog.Default(), Refusals: rate.Sometimes{Interval: time.Second}, Now: time.Now,
-		},
+		}),
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if err := serve(ctx, group, c.Desk.Addr, server.Routes()); err != nil {
@@ -92,6 +95,7 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		return err
 	}
 	group.Go(func() error { return relay.Run(ctx) })
+	group.Go(func() error { followKeys(ctx, keys, c.WeChatPay); return nil })
 	slog.Info("the desk is open", "addr", c.Desk.Addr, "admin", c.Desk.AdminAddr)
 	return group.Wait()
 }
@@ -103,6 +107,7 @@ type workerCmd struct {
 	config.Sweeping
 	config.Cases
 	config.WeChatPay
+	config.MiniProgram
 	config.Shop
 	config.Saga
 }
@@ -116,12 +121,13 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	settings := postgres.Settings{
 		MchID: c.MchID, AppIDs: c.AppIDList(), Terms: c.Saga.Parse(m),
 		CaseOwners: c.Cases.Parse(m), SweepEvery: c.Sweeping.Parse(m),
+		AskAboveFen: c.Saga.AskAboveFen(m), Mini: miniTells(c.MiniProgram, c.AppIDList(), m),
 	}
 	c.Public.Parse(m)
 	if err := m.Err(); err != nil {
 		return err
 	}
-	keys, err := wechatKeys(c.WeChatPay)
+	keys, err := wechatpay.NewKeys(keyMaterial(c.WeChatPay))
 	if err != nil {
 		return err
 	}
@@ -133,6 +139,10 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		FulfilmentURL: c.FulfilmentURL, FulfilmentSecret: string(c.FulfilmentSecret),
 		WebhookURL: c.WebhookURL, WebhookSecret: string(c.WebhookSecret),
 	})
+	if err != nil {
+		return err
+	}
+	mini, err := miniProgram(c.MiniProgram, settings.Mini.AppID, m)
 	if err != nil {
 		return err
 	}
@@ -154,15 +164,17 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 
 	acts := worker.Acts{
 		Books:    &activities.Books{Ledger: store},
-		Shop:     &activities.Shop{Ledger: store, Shop: fulfilment, AttemptTimeout: settings.Terms.ShipAttemptTimeout},
+		Shop:     &activities.Shop{Ledger: store, Shop: fulfilment, Mini: mini, AttemptTimeout: settings.Terms.ShipAttemptTimeout},
 		WeChat:   &activities.WeChat{Ledger: store, Gateway: gateway},
 		Evidence: &activities.Evidence{Ledger: store, Gateway: gateway, Shop: fulfilment},
+		Orders:   &activities.Orders{Ledger: store, Gateway: gateway},
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if err := serve(ctx, group, c.AdminAddr, admin.Handler(newMetrics(), store.Ready)); err != nil {
 		return err
 	}
 	group.Go(func() error { return worker.Run(ctx, temporal, acts) })
+	group.Go(func() error { followKeys(ctx, keys, c.WeChatPay); return nil })
 	slog.Info("the engine room works", "admin", c.AdminAddr)
 	return group.Wait()
 }

@@ -32,6 +32,7 @@ var house = map[string][]string{
 	"internal/strictjson": {},
 	"internal/wechattest": {}, // tests only: a key and a signature as WeChat would make them
 	"internal/simulator":  {}, // sharing our types would share our mistakes
+	"internal/wechatmini": {"activities", "internal/payment"},
 	"internal/wechatpay":  {"activities", "internal/payment", "internal/strictjson"},
 	"dev":                 {"dev/stack", "internal/fleet"},
 	"dev/stack":           {"internal/fleet"},

@@ -68,12 +68,15 @@ type simulatorCmd struct {
 	Data        string          `env:"SIM_DATA" default:".dev/simulator" help:"Keys, the merchant's account and the ledger."`
 	Retry       []time.Duration `env:"SIM_RETRY" help:"Pauses between callback retries, comma-separated; WeChat's own by default."`
 	RefundAfter time.Duration   `env:"SIM_REFUND_AFTER" default:"300ms" help:"How long a refund is being processed."`
+	Spacing     time.Duration   `name:"refund-spacing" env:"SIM_REFUND_SPACING" help:"Refuse refunds of one payment closer together than this; off by default."`
+	Clock       string          `env:"SIM_CLOCK" enum:"running,stopped" default:"running" help:"A stopped clock moves by POST /clock/advance alone."`
 }
 
 // Run plays until ctx ends.
 func (c *simulatorCmd) Run(ctx context.Context) error {
 	return simulator.Run(ctx, simulator.Config{
 		Addr: c.Addr, ControlAddr: c.ControlAddr, Data: c.Data, Retry: c.Retry, RefundAfter: c.RefundAfter,
+		Spacing: c.Spacing, Clock: c.Clock,
 	})
 }
 

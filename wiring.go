@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,7 +20,11 @@ import (
 	"go.temporal.io/sdk/log"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/paysaga/paysaga/activities"
+	"github.com/paysaga/paysaga/api"
 	"github.com/paysaga/paysaga/internal/config"
+	"github.com/paysaga/paysaga/internal/postgres"
+	"github.com/paysaga/paysaga/internal/wechatmini"
 	"github.com/paysaga/paysaga/internal/wechatpay"
 )
 
@@ -36,11 +44,29 @@ func temporalOptions() (client.Options, error) {
 	return opts, nil
 }
 
-// wechatKeys reads what verifies and opens WeChat's messages.
-func wechatKeys(c config.WeChatPay) (*wechatpay.Keys, error) {
-	return wechatpay.NewKeys(wechatpay.KeyMaterial{
+// keyMaterial is what verifies and opens WeChat's messages.
+func keyMaterial(c config.WeChatPay) wechatpay.KeyMaterial {
+	return wechatpay.KeyMaterial{
 		PublicKeyID: c.PublicKeyID, PublicKey: c.PublicKey, PlatformCerts: c.PlatformCerts,
 		APIv3Key: string(c.APIv3Key), APIv3KeyBefore: string(c.APIv3KeyBefore),
+	}
+}
+
+// keysLookedAt is how often the files that hold keys are read again.
+const keysLookedAt = 2 * time.Second
+
+// followKeys keeps keys as their files are, looking by itself and on SIGHUP,
+// until ctx ends.
+func followKeys(ctx context.Context, keys *wechatpay.Keys, c config.WeChatPay) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	keys.Follow(ctx, wechatpay.Following{
+		Read: func() (wechatpay.KeyMaterial, error) {
+			now, err := c.KeysNow()
+			return keyMaterial(now), err
+		},
+		Every: keysLookedAt, Hangup: hangup, Log: slog.Default(),
 	})
 }
 
@@ -52,7 +78,47 @@ func wechatClient(c config.WeChatPay, public config.Public, keys *wechatpay.Keys
 	}
 	return wechatpay.New(wechatpay.Config{
 		MchID: c.MchID, MchSerial: c.MchSerial, PrivateKey: key, Verifier: keys,
-		BaseURL: c.Base(), PublicURL: public.Parse(m),
+		BaseURL: c.Base(), BackupURL: c.Backup(), PublicURL: public.Parse(m),
+	})
+}
+
+// withOlderWays lets WeChat call where the merchant has what it takes to verify
+// it: by APIv2, and by the message server.
+func withOlderWays(c config.Callbacks, callbacks *api.Callbacks) *api.Callbacks {
+	if c.APIv2Key != "" {
+		callbacks.V2 = wechatpay.NewV2(string(c.APIv2Key), c.V2SignType)
+	}
+	if c.MessageToken != "" {
+		callbacks.Messages = wechatpay.NewMessages(string(c.MessageToken))
+	}
+	return callbacks
+}
+
+// miniTells says of which mini-program's orders who is told; nobody without a secret.
+func miniTells(c config.MiniProgram, appIDs []string, m *config.Mistakes) postgres.Mini {
+	c.Check(m, appIDs)
+	if !c.On() || len(appIDs) == 0 {
+		return postgres.Mini{}
+	}
+	tells := postgres.Mini{AppID: cmp.Or(c.AppID, appIDs[0])}
+	if template, _ := c.SubscribeTemplate(m); template != "" {
+		tells.Tells = append(tells.Tells, activities.ToPayer)
+	}
+	if c.Upload == "on" {
+		tells.Tells = append(tells.Tells, activities.ToWeChat)
+	}
+	return tells
+}
+
+// miniProgram is nil where none is configured.
+func miniProgram(c config.MiniProgram, appID string, m *config.Mistakes) (activities.MiniProgram, error) {
+	if !c.On() {
+		return nil, nil
+	}
+	template, fields := c.SubscribeTemplate(m)
+	return wechatmini.New(wechatmini.Config{
+		AppID: appID, Secret: string(c.Secret), BaseURL: c.Base(), Consignor: c.Consignor,
+		Template: wechatmini.Template{ID: template, Fields: fields},
 	})
 }
 

@@ -18,6 +18,7 @@ type Parcel struct {
 	Currency      string
 	Shipping      json.RawMessage
 	State         payment.Shipment
+	ShipmentID    string    // the shop's own number, once it has accepted or dispatched
 	ForgottenAt   time.Time // when cancel was first answered 404
 }
 
@@ -29,23 +30,24 @@ type Dispatch struct {
 	TrackingNo string
 }
 
-// Message is one event the shop is told.
-type Message struct {
-	ID      string // webhook-id, stable over retries
-	Payload json.RawMessage
-}
-
 // ShopLedger is what the shop's acts need of the books.
 type ShopLedger interface {
 	Ledger
+	MessageLedger
 	// ClaimShip writes the intent to ship, or finds it; Conflict where the
 	// payment may not ship (any more).
 	ClaimShip(ctx context.Context, transactionID string) (Parcel, error)
 	// Dispatched writes the shop's word down. Whatever came in between, the
 	// facts of the shipment are kept; the stage moves only if it still may.
 	Dispatched(ctx context.Context, transactionID string, word Dispatch) (payment.Books, error)
-	// ShipRefused writes the shop's no down and turns the payment round.
+	// Reported is the shop's own report that it dispatched; NotFound if it made none.
+	Reported(ctx context.Context, transactionID string) (Dispatch, error)
+	// ShipRefused writes the shop's no to our asking down and turns the payment
+	// round; what the shop has said yes to is left.
 	ShipRefused(ctx context.Context, transactionID, why string) (payment.Books, error)
+	// CalledOff writes down that the shop cancelled what it had accepted, and
+	// turns the payment round; anything else is left.
+	CalledOff(ctx context.Context, transactionID string) (payment.Books, error)
 
 	// ClaimCancel sets the tombstone, even where nothing was ever shipped, and
 	// returns the parcel; its State says whether the shop must be asked.
@@ -54,24 +56,7 @@ type ShopLedger interface {
 	Forgotten(ctx context.Context, transactionID string) error
 	// Cancelled writes down that the shop will never ship this.
 	Cancelled(ctx context.Context, transactionID string) (payment.Books, error)
-
-	// NextMessage is the oldest event the shop has not been told; false if none.
-	NextMessage(ctx context.Context, transactionID string) (Message, bool, error)
-	// Told ends a message; a told order.shipped completes its payment.
-	Told(ctx context.Context, messageID string, how Telling) (payment.Books, error)
-	// Complete moves a shipped payment with nobody left to tell to completed.
-	Complete(ctx context.Context, transactionID string) (payment.Books, error)
 }
-
-// Telling is how the telling of a message ended.
-type Telling string
-
-// Taken by a 2xx; stopped for good by a 410; or given up, with a case.
-const (
-	Taken   Telling = "delivered"
-	Stopped Telling = "stopped"
-	GaveUp  Telling = "gave_up"
-)
 
 // Fulfilment is the merchant's shop (design section 7). Its errors have kinds:
 // Refused for 409 and 422, NotFound for 404, Unknown for everything else.
@@ -87,6 +72,7 @@ type Fulfilment interface {
 type Shop struct {
 	Ledger ShopLedger
 	Shop   Fulfilment
+	Mini   MiniProgram // tells payers; nil: there is none
 	// AttemptTimeout is ship's StartToClose: how long an attempt we gave up may
 	// still be on its way to the shop.
 	AttemptTimeout time.Duration
@@ -114,8 +100,16 @@ func (s *Shop) Ship(ctx context.Context, transactionID string) (payment.Books, e
 	return payment.Books{}, s.failed(ctx, transactionID, "ship", err)
 }
 
-// FindShipment asks the shop about a shipment it accepted to dispatch later.
+// FindShipment looks whether the shop dispatched what it accepted: it may have
+// reported so itself, and else it is asked.
 func (s *Shop) FindShipment(ctx context.Context, transactionID string) (payment.Books, error) {
+	reported, err := s.Ledger.Reported(ctx, transactionID)
+	if err == nil {
+		return answer(s.Ledger.Dispatched(ctx, transactionID, reported))
+	}
+	if payment.KindOf(err) != payment.NotFound {
+		return payment.Books{}, fault(err)
+	}
 	books, err := s.Ledger.Read(ctx, transactionID)
 	if err != nil {
 		return books, fault(err)
@@ -128,7 +122,7 @@ func (s *Shop) FindShipment(ctx context.Context, transactionID string) (payment.
 	case payment.ShipDispatched:
 		return answer(s.Ledger.Dispatched(ctx, transactionID, word))
 	case payment.ShipCancelled:
-		return answer(s.Ledger.ShipRefused(ctx, transactionID, "shop_cancelled: the shop cancelled what it had accepted"))
+		return answer(s.Ledger.CalledOff(ctx, transactionID))
 	}
 	return books, nil
 }
@@ -167,7 +161,9 @@ func (s *Shop) CancelShipment(ctx context.Context, transactionID string) (paymen
 
 // forgotten handles a shop that keeps no memory of cancelled keys: an attempt of
 // ours may still be on its way, so only a second 404, after it must have
-// arrived and with nothing to be found, permits the refund.
+// arrived and with nothing to be found, permits the refund. A shop that has given
+// us a number for the shipment cannot have forgotten it: its 404 is an answer
+// about something else, and no leave to refund.
 func (s *Shop) forgotten(ctx context.Context, parcel Parcel) (payment.Books, error) {
 	if parcel.ForgottenAt.IsZero() {
 		if err := s.Ledger.Forgotten(ctx, parcel.TransactionID); err != nil {
@@ -176,13 +172,21 @@ func (s *Shop) forgotten(ctx context.Context, parcel Parcel) (payment.Books, err
 		return payment.Books{}, fault(forgetful(2 * s.AttemptTimeout))
 	}
 	word, err := s.Shop.Find(ctx, parcel.OutTradeNo)
+	unknown := payment.KindOf(err) == payment.NotFound
 	switch {
-	case payment.KindOf(err) == payment.NotFound, err == nil && word.State == payment.ShipCancelled:
+	case unknown && parcel.ShipmentID == "", err == nil && word.cancels(parcel):
 		return answer(s.Ledger.Cancelled(ctx, parcel.TransactionID))
+	case unknown:
+		err = payment.Failf(payment.Unknown, "cancel_contradicted", "the shop had a shipment, and knows none now")
 	case err == nil:
 		err = payment.Failf(payment.Unknown, "cancel_contradicted", "the shop knows no shipment to cancel, and yet shows one")
 	}
 	return payment.Books{}, s.failed(ctx, parcel.TransactionID, "cancel_shipment", err)
+}
+
+// cancels tells whether the shop shows this very shipment as cancelled.
+func (d Dispatch) cancels(p Parcel) bool {
+	return d.State == payment.ShipCancelled && (p.ShipmentID == "" || p.ShipmentID == d.ShipmentID)
 }
 
 func (s *Shop) stillForgetful(p Parcel) time.Duration {
@@ -196,33 +200,6 @@ func forgetful(wait time.Duration) error {
 	err := payment.Failf(payment.Busy, "shop_forgets", "the shop knows no such shipment; asked again in %s, when a late attempt must have arrived", wait.Round(time.Second))
 	err.RetryAfter = wait
 	return err
-}
-
-// Notify tells the shop the oldest thing it does not know yet, and completes a
-// shipped payment once nothing is left to tell. Nothing here ever compensates.
-func (s *Shop) Notify(ctx context.Context, transactionID string) (payment.Books, error) {
-	message, ok, err := s.Ledger.NextMessage(ctx, transactionID)
-	if err != nil {
-		return payment.Books{}, fault(err)
-	}
-	if !ok {
-		return answer(s.Ledger.Complete(ctx, transactionID))
-	}
-	err = s.Shop.Tell(ctx, message)
-	ctx, cancel := afterwards(ctx)
-	defer cancel()
-	switch payment.KindOf(err) {
-	case "":
-		return answer(s.Ledger.Told(ctx, message.ID, Taken))
-	case payment.Refused:
-		return answer(s.Ledger.Told(ctx, message.ID, Stopped))
-	}
-	return payment.Books{}, s.failed(ctx, transactionID, "notify", err)
-}
-
-// GiveUpNotify ends a message nobody took for NOTIFY_GIVE_UP_AFTER, with a case.
-func (s *Shop) GiveUpNotify(ctx context.Context, messageID string) (payment.Books, error) {
-	return answer(s.Ledger.Told(ctx, messageID, GaveUp))
 }
 
 // failed notes an attempt without an answer and passes its error on.

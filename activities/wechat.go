@@ -36,14 +36,23 @@ type RefundLedger interface {
 	WeChatSaid(ctx context.Context, transactionID string, word Transaction) (payment.Books, error)
 	// OpenRefund returns the payment's open refund, or takes a number and
 	// freezes the amount of a new one, in one transaction on the payment row;
-	// Conflict if there is nothing left or the payment is not being undone.
+	// Conflict if no refund is made now, and the books say why. Busy, with code
+	// refunds_pending, while somebody else's refunds must end first.
 	OpenRefund(ctx context.Context, transactionID string) (payment.Refund, error)
 	// RefundAsked commits that WeChat is about to be asked.
 	RefundAsked(ctx context.Context, outRefundNo string) error
 	// RefundSaid writes WeChat's word on a refund down. A late word never
 	// changes a final one; an amount other than the frozen one, and CLOSED,
-	// hold; ABNORMAL opens a case.
+	// hold a compensation; ABNORMAL opens a case.
 	RefundSaid(ctx context.Context, word RefundWord) (payment.Books, error)
+	// RefundRefused writes down that WeChat will not make our refund, and has
+	// none of its number.
+	RefundRefused(ctx context.Context, outRefundNo, why string) (payment.Books, error)
+	// RefundHeard is RefundSaid for a number that may be anybody's. A refund
+	// made elsewhere counts, opens a case, and holds what has not begun to ship.
+	RefundHeard(ctx context.Context, transactionID string, word RefundWord) (payment.Books, error)
+	// OpenForeign are the numbers of refunds made elsewhere that have not ended.
+	OpenForeign(ctx context.Context, transactionID string) ([]string, error)
 }
 
 // Gateway is WeChat Pay. Its errors have kinds: NotFound for
@@ -61,12 +70,15 @@ type WeChat struct {
 	Gateway Gateway
 }
 
+// notFound stands where a trade_state would, for a payment that WeChat does not know.
+const notFound = "NOT_FOUND"
+
 // AskPayment asks WeChat for its own word on a payment that our side cannot
 // judge alone. Idempotent: a question.
 func (w *WeChat) AskPayment(ctx context.Context, transactionID string) (payment.Books, error) {
 	word, err := w.Gateway.QueryPayment(ctx, transactionID)
 	if payment.KindOf(err) == payment.NotFound {
-		word, err = Transaction{TransactionID: transactionID, TradeState: "NOT_FOUND"}, nil
+		word, err = Transaction{TransactionID: transactionID, TradeState: notFound}, nil
 	}
 	if err != nil {
 		return payment.Books{}, fault(patience(err))
@@ -74,16 +86,18 @@ func (w *WeChat) AskPayment(ctx context.Context, transactionID string) (payment.
 	return answer(w.Ledger.WeChatSaid(ctx, transactionID, word))
 }
 
-// Refund gives back what is left of a payment, under a number that was committed
-// before WeChat is first asked. From then on the outcome may be unknown, so a
+// Refund makes a payment's open refund, or gives back what is left of it, under a
+// number that was committed before WeChat is first asked. From then on the outcome may be unknown, so a
 // query comes before every repeat, and the repeat has the same number: WeChat
 // refunds a number once (design section 4; merchant/4014959631).
 func (w *WeChat) Refund(ctx context.Context, transactionID string) (payment.Books, error) {
 	refund, err := w.Ledger.OpenRefund(ctx, transactionID)
-	if payment.KindOf(err) == payment.Conflict {
+	switch {
+	case payment.KindOf(err) == payment.Conflict:
 		return answer(w.Ledger.Read(ctx, transactionID))
-	}
-	if err != nil {
+	case payment.CodeOf(err) == payment.CodeRefundsPending:
+		return payment.Books{}, fault(errors.Join(err, w.askElsewhere(ctx, transactionID)))
+	case err != nil:
 		return payment.Books{}, fault(err)
 	}
 	if !refund.AskedAt.IsZero() {
@@ -109,11 +123,7 @@ func (w *WeChat) Refund(ctx context.Context, transactionID string) (payment.Book
 	}
 	switch payment.KindOf(refusal) {
 	case payment.Refused, payment.Invalid, payment.NotFound, payment.Conflict:
-		return answer(w.Ledger.Hold(ctx, Stop{
-			TransactionID: transactionID,
-			Hold:          payment.Hold{Reason: payment.CaseRefundRefused, Direction: payment.Backward},
-			Detail:        refund.OutRefundNo + ": " + refusal.Error(),
-		}))
+		return answer(w.Ledger.RefundRefused(ctx, refund.OutRefundNo, refusal.Error()))
 	}
 	return payment.Books{}, w.failed(ctx, transactionID, refusal)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/paysaga/paysaga/activities"
 	"github.com/paysaga/paysaga/internal/payment"
 	"github.com/paysaga/paysaga/workflows"
 )
@@ -21,6 +22,7 @@ type Server struct {
 	Desk      Desk
 	Till      Till
 	Sagas     Sagas
+	Closings  Closings
 	Tokens    Tokens
 	Rules     Rules
 	Callbacks http.Handler // everything under /callbacks/, with rules of its own
@@ -39,10 +41,13 @@ type Rules struct {
 // what is another's are the same NotFound.
 type Desk interface {
 	// TakeOrder writes an order down, or finds the same one, of the same
-	// creator, still without an offer; Conflict for any other under its number.
-	TakeOrder(ctx context.Context, order payment.Order, creator string) (payment.Order, error)
+	// creator, still without an offer; again tells that it was found. Conflict
+	// for any other under its number.
+	TakeOrder(ctx context.Context, order payment.Order, creator string) (taken payment.Order, again bool, err error)
 	// Offered notes the offer WeChat made for an order; the first one stays.
-	Offered(ctx context.Context, outTradeNo, codeURL string) (payment.Order, error)
+	Offered(ctx context.Context, outTradeNo, offer string) (payment.Order, error)
+	// KeepFound writes a payment down that a query found, for the relay to start.
+	KeepFound(ctx context.Context, found payment.News) error
 	OrderDossier(ctx context.Context, outTradeNo, owner string) (payment.OrderDossier, error)
 
 	// Dossier also finds a payment that only the inbox knows, as received.
@@ -54,21 +59,37 @@ type Desk interface {
 	// where it is too late, or another request is open.
 	Ask(ctx context.Context, asked payment.Request, approvalAboveFen int64) (payment.Request, error)
 	Request(ctx context.Context, id string) (payment.Request, error)
+	// ReportDispatch keeps a shop's word on a shipment of its own order, and
+	// returns the input of the saga to be told; Conflict, and that input, for a
+	// shipment that was cancelled.
+	ReportDispatch(ctx context.Context, said payment.DispatchReport) (payment.Payment, error)
 	// Approve and Reject end the wait for a second person, once.
 	Approve(ctx context.Context, d payment.Decision) (payment.Request, error)
 	Reject(ctx context.Context, d payment.Decision) (payment.Request, error)
 }
 
-// Till offers an order for payment at WeChat, and returns what its QR code holds.
-// The same order offered again is the same order at WeChat.
+// Till is where orders are paid: WeChat.
 type Till interface {
-	Prepay(ctx context.Context, order payment.Order) (codeURL string, err error)
+	// Prepay offers an order and returns its payment.Order.Offer. The same order
+	// offered again is the same order at WeChat.
+	Prepay(ctx context.Context, order payment.Order) (offer string, err error)
+	// QueryOrder says what became of an order; NotFound if it was never offered.
+	QueryOrder(ctx context.Context, outTradeNo string) (activities.Transaction, error)
+	// ClientParameters is what the payer's client opens the cashier with, signed;
+	// nil for orders whose offer is an address.
+	ClientParameters(ctx context.Context, order payment.Order) (map[string]string, error)
 }
 
-// Sagas tells the saga of a payment that a person asked for something, and starts
-// it where none is running.
+// Closings starts the closing of an order, unless it is under way.
+type Closings interface {
+	CloseOrder(ctx context.Context, asked payment.Closing) error
+}
+
+// Sagas tells the saga of a payment that a person asked for something, or that the
+// shop reported a dispatch, and starts it where none is running.
 type Sagas interface {
 	Tell(ctx context.Context, paid payment.Payment, signal string, word workflows.Word) error
+	TellDispatched(ctx context.Context, paid payment.Payment, report workflows.DispatchReport) error
 }
 
 // patience is how long a call may take: WeChat's ten seconds, and our own books.
@@ -93,11 +114,15 @@ func (s *Server) Routes() http.Handler {
 		r.Use(s.identify)
 		r.Post("/orders", merchants(s.createOrder))
 		r.Get("/orders/{out_trade_no}", everyone(s.order))
+		r.Post("/orders/{out_trade_no}/close", merchants(s.closeOrder))
 
 		r.Get("/payments/{transaction_id}", everyone(s.payment))
 		r.Post("/payments/{transaction_id}/compensate", agents(s.compensate))
+		r.Post("/payments/{transaction_id}/refunds", agents(s.refundPart))
 		r.Post("/payments/{transaction_id}/retry", staff(s.retry))
 		r.Post("/payments/{transaction_id}/resolve", agents(s.resolve))
+
+		r.Post("/shipments/{shipment_id}/dispatched", merchants(s.dispatched))
 
 		r.Get("/requests/{id}", staff(s.request))
 		r.Post("/requests/{id}/approve", approvers(s.approve))

@@ -3,10 +3,12 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +24,8 @@ const CallbackPath = "/callbacks/wechatpay"
 // disk, and no other answer ever says 2xx (design section 5).
 type Callbacks struct {
 	Keys       Opener
+	V2         V2Opener // nil without an APIv2 key: nobody answers there
+	Messages   Messages // nil without a token: likewise
 	Inbox      Inbox
 	LastResort LastResort
 	Wake       func()   // tells the relay that there may be something to start
@@ -36,22 +40,45 @@ type Callbacks struct {
 // ServeHTTP answers everything under /callbacks/. It is mounted without any
 // middleware that reads a body, trusts a forwarded address or redirects.
 func (c *Callbacks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), durableWithin)
-	defer cancel()
-	body, verdict := c.admit(w, r)
+	to := c.door(r.URL.Path)
+	body, verdict := c.admit(w, r, to)
 	if verdict == "" {
-		verdict = c.take(ctx, r, body)
+		verdict = to.take(r, body)
 	}
 	c.Count.verdicts.WithLabelValues(string(verdict)).Inc()
-	answers[verdict].write(w, r)
+	answers[verdict].write(w, r, to.words)
 	if verdict == payment.Accepted {
 		c.Wake()
 	}
 }
 
+// door is one address under /callbacks/: which methods it takes, how, and in
+// which words it answers.
+type door struct {
+	methods []string
+	take    func(r *http.Request, body []byte) payment.Verdict
+	words   func(r *http.Request, a answer) (contentType, body string)
+}
+
+// door is where a path leads: exactly so, or nowhere. A redirected POST would be
+// a lost callback.
+func (c *Callbacks) door(path string) door {
+	switch {
+	case path == CallbackPath:
+		return door{[]string{http.MethodPost}, c.take, inJSON}
+	case path == V2CallbackPath && c.V2 != nil:
+		return door{[]string{http.MethodPost}, c.takeV2, inXML}
+	case path == MessagesPath && c.Messages != nil:
+		return door{[]string{http.MethodGet, http.MethodPost}, c.takeMessage, inText}
+	}
+	return door{words: inJSON}
+}
+
 // take verifies and keeps. Nothing is asked of the database before the
 // signature is good.
-func (c *Callbacks) take(ctx context.Context, r *http.Request, body []byte) payment.Verdict {
+func (c *Callbacks) take(r *http.Request, body []byte) payment.Verdict {
+	ctx, cancel := context.WithTimeout(r.Context(), durableWithin)
+	defer cancel()
 	toldAt := c.Now()
 	notice, err := c.Keys.Open(ctx, r.Header, body)
 	if payment.KindOf(err) == payment.Refused {
@@ -114,13 +141,14 @@ const (
 
 // admit reads the body of a request that may be a callback, or says what is
 // wrong with it without having read more than it may.
-func (c *Callbacks) admit(w http.ResponseWriter, r *http.Request) ([]byte, payment.Verdict) {
+func (c *Callbacks) admit(w http.ResponseWriter, r *http.Request, to door) ([]byte, payment.Verdict) {
 	switch {
 	case !sameHost(r.Host, c.Public):
 		return nil, wrongHost
-	case r.URL.Path != CallbackPath: // never a redirect: a redirected POST is a lost callback
+	case to.take == nil:
 		return nil, wrongPath
-	case r.Method != http.MethodPost:
+	case !slices.Contains(to.methods, r.Method):
+		w.Header().Set("Allow", strings.Join(to.methods, ", "))
 		return nil, wrongMethod
 	case r.ContentLength > c.MaxBytes:
 		return nil, tooLarge
@@ -137,11 +165,11 @@ func (c *Callbacks) admit(w http.ResponseWriter, r *http.Request) ([]byte, payme
 	return body, ""
 }
 
-// sameHost compares a Host header with a URL's host, the scheme's own port being
-// the same as none.
+// sameHost compares names and leaves ports out: behind a proxy, and beside other
+// instances of this api, the port is not the one that WeChat was given.
 func sameHost(host string, public *url.URL) bool {
-	port := map[string]string{"https": ":443", "http": ":80"}[public.Scheme]
-	return strings.EqualFold(strings.TrimSuffix(host, port), strings.TrimSuffix(public.Host, port))
+	asked := url.URL{Host: host}
+	return strings.EqualFold(asked.Hostname(), public.Hostname())
 }
 
 // deliveryID is WeChat's own name for the delivery, if it sent a plain one.
@@ -156,32 +184,40 @@ func deliveryID(r *http.Request) string {
 // answer is a constant: whoever calls learns the verdict, and never the cause.
 type answer struct {
 	status int
-	body   string
+	says   string
 	header [2]string
 }
 
-const success = `{"code":"SUCCESS","message":"成功"}`
-
 var answers = map[payment.Verdict]answer{
-	payment.Accepted:      {status: http.StatusOK, body: success},
-	payment.ForAPerson:    {status: http.StatusOK, body: success},
-	payment.Noted:         {status: http.StatusOK, body: success},
-	refused:               {status: http.StatusUnauthorized, body: `{"code":"FAIL","message":"signature"}`},
-	payment.Malformed:     {status: http.StatusBadRequest, body: `{"code":"FAIL","message":"malformed"}`},
-	payment.CannotDecrypt: {status: http.StatusInternalServerError, body: `{"code":"FAIL","message":"retry"}`},
-	busy:                  {http.StatusServiceUnavailable, `{"code":"FAIL","message":"busy"}`, [2]string{"Retry-After", "5"}},
+	payment.Accepted:      {status: http.StatusOK},
+	payment.ForAPerson:    {status: http.StatusOK},
+	payment.Noted:         {status: http.StatusOK},
+	refused:               {status: http.StatusUnauthorized, says: "signature"},
+	payment.Malformed:     {status: http.StatusBadRequest, says: "malformed"},
+	payment.CannotDecrypt: {status: http.StatusInternalServerError, says: "retry"},
+	busy:                  {http.StatusServiceUnavailable, "busy", [2]string{"Retry-After", "5"}},
 
-	wrongHost:   {status: http.StatusMisdirectedRequest, body: `{"code":"FAIL","message":"host"}`},
-	wrongPath:   {status: http.StatusNotFound, body: `{"code":"FAIL","message":"path"}`},
-	wrongMethod: {http.StatusMethodNotAllowed, `{"code":"FAIL","message":"method"}`, [2]string{"Allow", http.MethodPost}},
-	tooLarge:    {http.StatusRequestEntityTooLarge, `{"code":"FAIL","message":"too large"}`, [2]string{"Connection", "close"}},
-	encoded:     {http.StatusUnsupportedMediaType, `{"code":"FAIL","message":"encoding"}`, [2]string{"Connection", "close"}},
-	cutShort:    {http.StatusBadRequest, `{"code":"FAIL","message":"malformed"}`, [2]string{"Connection", "close"}},
+	wrongHost:   {status: http.StatusMisdirectedRequest, says: "host"},
+	wrongPath:   {status: http.StatusNotFound, says: "path"},
+	wrongMethod: {status: http.StatusMethodNotAllowed, says: "method"},
+	tooLarge:    {http.StatusRequestEntityTooLarge, "too large", [2]string{"Connection", "close"}},
+	encoded:     {http.StatusUnsupportedMediaType, "encoding", [2]string{"Connection", "close"}},
+	cutShort:    {http.StatusBadRequest, "malformed", [2]string{"Connection", "close"}},
 }
 
-func (a answer) write(w http.ResponseWriter, r *http.Request) {
+// inJSON is APIv3's way to put an answer.
+func inJSON(_ *http.Request, a answer) (contentType, body string) {
+	if a.status == http.StatusOK {
+		return "application/json", `{"code":"SUCCESS","message":"成功"}`
+	}
+	return "application/json", fmt.Sprintf(`{"code":"FAIL","message":%q}`, a.says)
+}
+
+func (a answer) write(w http.ResponseWriter, r *http.Request, words func(*http.Request, answer) (contentType, body string)) {
+	contentType, body := words(r, a)
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", contentType)
+	h.Set("X-Content-Type-Options", "nosniff") // an echo is a caller's own words
 	if a.header[0] != "" {
 		h.Set(a.header[0], a.header[1])
 	}
@@ -189,5 +225,5 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) {
 		h.Set("Connection", "close")
 	}
 	w.WriteHeader(a.status)
-	_, _ = io.WriteString(w, a.body) // whoever hung up asks again
+	_, _ = io.WriteString(w, body) // whoever hung up asks again
 }

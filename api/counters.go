@@ -20,7 +20,7 @@ func NewCounters(registry prometheus.Registerer) *Counters {
 		}, []string{"verdict"}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callback_rejected_total",
-			Help: "Refused callbacks by the check that failed: headers, time, serial, signature, signtest.",
+			Help: "Refused callbacks by the check that failed: headers, time, serial, signature, signtest, req_info, message, malformed.",
 		}, []string{"reason"}),
 		signTest: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "signtest_total",

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paysaga/paysaga/activities"
 	"github.com/paysaga/paysaga/api"
 	"github.com/paysaga/paysaga/internal/payment"
 	"github.com/paysaga/paysaga/internal/pgtest"
@@ -66,7 +68,7 @@ func newDesk(t *testing.T) *desk {
 	t.Cleanup(store.Close)
 	d := &desk{Database: db, till: &till{}, sagas: &sagas{}, log: &bytes.Buffer{}}
 	server := api.Server{
-		Desk: store, Till: d.till, Sagas: d.sagas, Tokens: tokens(t),
+		Desk: store, Till: d.till, Sagas: d.sagas, Closings: d.sagas, Tokens: tokens(t),
 		Rules:     api.Rules{AppIDs: []string{"wxapp", "wxother"}, LatePayment: payment.LateRefund, ApprovalAboveFen: 100_000},
 		Callbacks: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "callbacks saw "+r.URL.Path) }),
 		Log:       slog.New(slog.NewTextHandler(d.log, nil)),
@@ -151,7 +153,7 @@ var way = map[payment.Stage][]payment.Stage{
 func (d *desk) paid(t *testing.T, id string, amountFen int64, stage payment.Stage, held payment.CaseKind) {
 	t.Helper()
 	d.Exec(t, `insert into payments (transaction_id, out_trade_no, appid, mchid, amount_fen, currency, trade_state, paid_at, via, sweep_at)
-		values ($1, $1 || '-order', 'wxapp', '1900000001', $2, 'CNY', 'SUCCESS', '2026-08-07T10:00:00+08:00', 'callback', now())`, id, amountFen)
+		values ($1, $1 || '-order', 'wxapp', '1900000001', $2, 'CNY', 'SUCCESS', now() - interval '1 day', 'callback', now())`, id, amountFen)
 	for _, next := range way[stage] {
 		d.Exec(t, `update payments set stage = $2,
 			hold_reason = case $2 when 'holding' then $3 else '' end,
@@ -178,11 +180,13 @@ type till struct {
 	mu     sync.Mutex
 	orders map[string]payment.Order
 	calls  int
-	before func() error // what goes wrong before WeChat knows the order
-	after  func() error // what goes wrong when it already does
+	paid   map[string]activities.Transaction // what a query finds, besides unpaid orders
+	silent bool                              // queries get no answer
+	before func() error                      // what goes wrong before WeChat knows the order
+	after  func(context.Context) error       // what goes wrong when it already does
 }
 
-func (f *till) Prepay(_ context.Context, order payment.Order) (string, error) {
+func (f *till) Prepay(ctx context.Context, order payment.Order) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls++
@@ -200,11 +204,34 @@ func (f *till) Prepay(_ context.Context, order payment.Order) (string, error) {
 	}
 	f.orders[order.OutTradeNo] = order
 	if f.after != nil {
-		if err := f.after(); err != nil {
+		if err := f.after(ctx); err != nil {
 			return "", err
 		}
 	}
-	return fmt.Sprintf("weixin://pay/%s/%d", order.OutTradeNo, f.calls), nil
+	kind := map[payment.TradeType]string{payment.Native: "weixin://pay", payment.H5: "https://wx.test/h5"}[order.TradeType]
+	return fmt.Sprintf("%s/%s/%d", cmp.Or(kind, "prepay"), order.OutTradeNo, f.calls), nil
+}
+
+func (f *till) QueryOrder(_ context.Context, outTradeNo string) (activities.Transaction, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.silent {
+		return activities.Transaction{}, payment.Failf(payment.Unknown, "timeout", "no answer")
+	}
+	if paid, ok := f.paid[outTradeNo]; ok {
+		return paid, nil
+	}
+	if _, ok := f.orders[outTradeNo]; ok {
+		return activities.Transaction{OutTradeNo: outTradeNo, TradeState: "NOTPAY"}, nil
+	}
+	return activities.Transaction{}, payment.Failf(payment.NotFound, "order_not_exist", "no prepay came")
+}
+
+func (f *till) ClientParameters(_ context.Context, order payment.Order) (map[string]string, error) {
+	if order.TradeType == payment.Native || order.TradeType == payment.H5 {
+		return nil, nil
+	}
+	return map[string]string{"appId": order.AppID, "package": order.Offer, "sign": "signed"}, nil
 }
 
 // sagas plays Temporal's front desk, which may be away.
@@ -212,6 +239,28 @@ type sagas struct {
 	mu   sync.Mutex
 	away bool
 	told []told
+	sent []string // shipments whose dispatch was reported
+	shut []payment.Closing
+}
+
+func (f *sagas) TellDispatched(_ context.Context, paid payment.Payment, report workflows.DispatchReport) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		return errors.New("temporal is away")
+	}
+	f.sent = append(f.sent, paid.TransactionID+" "+report.ShipmentID)
+	return nil
+}
+
+func (f *sagas) CloseOrder(_ context.Context, asked payment.Closing) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		return payment.Failf(payment.Unknown, "temporal_silent", "temporal is away")
+	}
+	f.shut = append(f.shut, asked)
+	return nil
 }
 
 type told struct {

@@ -46,6 +46,7 @@ type gate struct {
 	url      string
 	wechat   *wechattest.Platform // the public key
 	cert     *wechattest.Platform // a platform certificate
+	certs    string               // the certificate, PEM
 	keys     *wechatpay.Keys
 	store    *postgres.Store
 	inbox    *watchedInbox
@@ -54,6 +55,7 @@ type gate struct {
 	log      *safeBuffer
 	wakes    atomic.Int64
 	ahead    atomic.Int64 // of our clock, in nanoseconds
+	handler  *api.Callbacks
 }
 
 // clock is the gate's own clock, which may go wrong.
@@ -78,12 +80,8 @@ func newGateOn(t *testing.T, db *pgtest.Database, address string) *gate {
 	}
 	t.Cleanup(store.Close)
 	g.store, g.inbox = store, &watchedInbox{Inbox: store}
-	g.keys, err = wechatpay.NewKeys(wechatpay.KeyMaterial{
-		PublicKeyID: g.wechat.Serial, PublicKey: g.wechat.PublicPEM(),
-		PlatformCerts: g.cert.Certificate(t, now.Add(-time.Hour), now.Add(time.Hour)),
-		APIv3Key:      apiV3Key, APIv3KeyBefore: apiV3KeyBefore,
-	})
-	if err != nil {
+	g.certs = g.cert.Certificate(t, now.Add(-time.Hour), now.AddDate(50, 0, 0))
+	if g.keys, err = wechatpay.NewKeys(g.material()); err != nil {
 		t.Fatal(err)
 	}
 	g.keys.Now = g.clock
@@ -99,11 +97,20 @@ func newGateOn(t *testing.T, db *pgtest.Database, address string) *gate {
 		Public: public, MaxBytes: 64 << 10, Count: api.NewCounters(g.metrics),
 		Log: slog.New(slog.NewJSONHandler(g.log, nil)), Refusals: rate.Sometimes{Every: 1}, Now: g.clock,
 	}
+	g.handler = callbacks
 	desk := api.Server{Callbacks: callbacks, Log: callbacks.Log}
 	listening.Config.Handler = desk.Routes()
 	listening.Start()
 	t.Cleanup(listening.Close)
 	return g
+}
+
+// material is what WeChat's console would show this merchant.
+func (g *gate) material() wechatpay.KeyMaterial {
+	return wechatpay.KeyMaterial{
+		PublicKeyID: g.wechat.Serial, PublicKey: g.wechat.PublicPEM(), PlatformCerts: g.certs,
+		APIv3Key: apiV3Key, APIv3KeyBefore: apiV3KeyBefore,
+	}
 }
 
 // watchedInbox is the real inbox, and knows whether it was asked.
@@ -129,10 +136,10 @@ type lastResort struct {
 	held []payment.Payment
 }
 
-func (l *lastResort) StartDurably(_ context.Context, paid payment.Payment) error {
+func (l *lastResort) StartDurably(ctx context.Context, paid payment.Payment) error {
 	l.Lock()
 	defer l.Unlock()
-	if !l.up {
+	if !l.up || ctx.Err() != nil {
 		return payment.Failf(payment.Unknown, "temporal_silent", "no answer")
 	}
 	l.held = append(l.held, paid)

@@ -29,8 +29,11 @@ func judge(n payment.Notice, toldAt time.Time) payment.News {
 	news.Payment.OutTradeNo = legible(content, "out_trade_no", payment.ValidOutTradeNo)
 	news.OutRefundNo = legible(content, "out_refund_no", outRefundNo.MatchString)
 	switch {
-	case foreign(content):
-		return needsPerson(news, payment.CaseUnsupportedMoney, "a combined or service provider's payment")
+	case isCombined(content):
+		news.Payment.OutTradeNo = legible(content, "combine_out_trade_no", payment.ValidOutTradeNo)
+		return needsPerson(news, payment.CaseUnsupportedVariant, "a combined payment of "+subOrders(content))
+	case isProvided(content):
+		return needsPerson(news, payment.CaseUnsupportedVariant, "a service provider's payment or refund")
 	case n.EventType == "TRANSACTION.SUCCESS":
 		return judgePayment(news, content, toldAt)
 	case n.EventType == "REFUND.SUCCESS", n.EventType == "REFUND.ABNORMAL", n.EventType == "REFUND.CLOSED":
@@ -126,17 +129,6 @@ func paidAt(content strictjson.Object, toldAt time.Time) time.Time {
 
 // clockSkew is how far ahead of ours WeChat's clock may be.
 const clockSkew = 5 * time.Minute
-
-// foreign recognises what only service providers and combined orders get. They
-// come under the same event type and the same original_type.
-func foreign(content strictjson.Object) bool {
-	for _, key := range []string{"sp_mchid", "sub_mchid", "combine_mchid", "combine_out_trade_no", "sub_orders"} {
-		if _, ok := content[key]; ok {
-			return true
-		}
-	}
-	return false
-}
 
 // hasMoney tells whether anything in a resource is about money: an amount, a
 // fee, a total, or one payment's or refund's number.

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/paysaga/paysaga/activities"
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
@@ -33,7 +35,7 @@ func TestAnOrderIsTakenAndOffered(t *testing.T) {
 	if offered.AppID != "wxapp" || offered.AmountFen != 12850 || offered.LatePayment != payment.LateRefund {
 		t.Errorf("offered %+v", offered)
 	}
-	row := d.Text(t, `select concat_ws(' ', created_by, state, amount_fen, currency, late_payment, shipping->>'name', code_url) from orders`)
+	row := d.Text(t, `select concat_ws(' ', created_by, state, amount_fen, currency, late_payment, shipping->>'name', offer) from orders`)
 	if row != "shop pending 12850 CNY refund Li weixin://pay/TEA-0001/1" {
 		t.Errorf("the books say %q", row)
 	}
@@ -52,28 +54,123 @@ func TestAnOrderWithoutANumberGetsOne(t *testing.T) {
 	}
 }
 
+func TestAnOrderIsPaidInItsOwnWay(t *testing.T) {
+	const openid, ip = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "2001:db8::9"
+	for way, row := range map[string]struct{ payer, want string }{
+		"native": {``, `"code_url":"weixin://pay/TEA-0001/1"`},
+		"h5":     {`,"payer_client_ip":"` + ip + `","h5_type":"iOS"`, `"h5_url":"https://wx.test/h5/TEA-0001/1"`},
+		"jsapi":  {`,"openid":"` + openid + `"`, `"client":{"appId":"wxapp","package":"prepay/TEA-0001/1","sign":"signed"}`},
+		"app":    {``, `"client":{"appId":"wxapp","package":"prepay/TEA-0001/1","sign":"signed"}`},
+	} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			order := strings.Replace(tea, `"native"`, `"`+way+`"`+row.payer, 1)
+
+			d.till.before = func() error { return payment.Failf(payment.Unknown, "timeout", "no answer") }
+			d.call(t, "shop", "POST", "/v1/orders", order).wants(t, 503, "prepay_unknown")
+			d.till.before, d.till.calls = nil, 0
+			if row.payer != "" {
+				other := strings.NewReplacer(openid, openid+"x", ip, ip+"9").Replace(order)
+				d.call(t, "shop", "POST", "/v1/orders", other).wants(t, 409, "order_exists")
+			}
+			got := d.call(t, "shop", "POST", "/v1/orders", order).wants(t, 201, "")
+
+			if want := `{"out_trade_no":"TEA-0001","state":"pending",` + row.want + "}\n"; got.raw != want {
+				t.Errorf("answered %s, want %s", got.raw, want)
+			}
+			kept := d.Text(t, `select concat_ws(' ', trade_type, openid, payer_client_ip, h5_type) from orders`)
+			offered := d.till.orders["TEA-0001"]
+			heard := strings.Join([]string{way, string(offered.OpenID), string(offered.PayerClientIP), offered.H5Type}, " ")
+			if kept != heard || row.payer != "" && !strings.Contains(kept, openid) && !strings.Contains(kept, ip+" iOS") {
+				t.Errorf("kept %q, offered %q", kept, heard)
+			}
+			for _, who := range []string{"shop", "ann"} {
+				shown := d.call(t, who, "GET", "/v1/orders/TEA-0001", "").raw
+				if strings.Contains(shown+d.log.String(), openid) || strings.Contains(shown+d.log.String(), ip) {
+					t.Errorf("%s, or the log, sees who pays: %s %s", who, shown, d.log)
+				}
+				if strings.Contains(shown, "code_url") != (way == "native") {
+					t.Errorf("%s sees %s", who, shown)
+				}
+			}
+		})
+	}
+}
+
+// A prepay whose answer was lost may have been paid: nobody is offered it twice.
+func TestAnOrderThatWasPaidMeanwhileIsNotOfferedAgain(t *testing.T) {
+	bought := activities.Transaction{
+		TransactionID: "4200000001", OutTradeNo: "TEA-0001", AppID: "wxapp", MchID: "1900000001", TradeState: "SUCCESS",
+		AmountFen: 12850, Currency: "CNY", PaidAt: time.Date(2026, 8, 7, 2, 0, 0, 0, time.UTC),
+	}
+	d := newDesk(t)
+	d.till.after = func(context.Context) error { return payment.Failf(payment.Unknown, "timeout", "no answer") }
+	d.call(t, "shop", "POST", "/v1/orders", tea).wants(t, 503, "prepay_unknown")
+	d.till.after = nil
+
+	d.till.silent = true
+	d.call(t, "shop", "POST", "/v1/orders", tea).wants(t, 503, "prepay_unknown")
+	d.till.silent, d.till.paid = false, map[string]activities.Transaction{"TEA-0001": bought}
+	for range 2 {
+		d.call(t, "shop", "POST", "/v1/orders", tea).wants(t, 409, "order_paid")
+	}
+
+	if d.till.calls != 1 {
+		t.Errorf("offered %d times, want once", d.till.calls)
+	}
+	news := d.Text(t, `select string_agg(concat_ws(' ', kind, verdict, via, transaction_id, out_trade_no, appid, mchid,
+		amount_fen, currency, trade_state, paid_at at time zone 'utc', done, seen), '; ') from inbox`)
+	if want := "payment accepted query 4200000001 TEA-0001 wxapp 1900000001 12850 CNY SUCCESS 2026-08-07 02:00:00 f 1"; news != want {
+		t.Errorf("the inbox has %q, want %q", news, want)
+	}
+}
+
+func TestAnOrderThatEndedWhileItWasOffered(t *testing.T) {
+	for state, row := range map[string]struct {
+		sql, code string
+		shut      []payment.Closing
+	}{
+		"closed": {`update orders set state = 'closed'`, "order_closed", []payment.Closing{{OutTradeNo: "TEA-0001", Actor: "shop"}}},
+		"paid":   {`update orders set state = 'paid', paid_by = '4200000001'`, "order_paid", nil},
+	} {
+		t.Run(state, func(t *testing.T) {
+			d := newDesk(t)
+			d.till.after = func(context.Context) error { d.Exec(t, row.sql); return nil }
+			got := d.call(t, "shop", "POST", "/v1/orders", tea).wants(t, 409, row.code)
+			if strings.Contains(got.raw, "weixin") {
+				t.Errorf("it can still be paid: %s", got.raw)
+			}
+			if diff := cmp.Diff(row.shut, d.sagas.shut); diff != "" {
+				t.Errorf("closings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // Whatever happens between the row and WeChat's answer, the same request ends
 // with one order, offered with the parameters it was first given.
 func TestAnInterruptedOrderIsOfferedAgain(t *testing.T) {
 	silent := func() error { return payment.Failf(payment.Unknown, "timeout", "no answer") }
 	died := func() error { panic("the process is gone") }
 	for name, row := range map[string]struct {
-		before, after func() error
-		status        int
-		code          string
+		before func() error
+		after  func(context.Context) error
+		status int
+		code   string
 	}{
 		"WeChat never got it":                 {before: silent, status: 503, code: "prepay_unknown"},
-		"WeChat took it and did not say so":   {after: silent, status: 503, code: "prepay_unknown"},
+		"WeChat took it and did not say so":   {after: func(context.Context) error { return silent() }, status: 503, code: "prepay_unknown"},
 		"WeChat was busy":                     {before: func() error { return payment.Failf(payment.Busy, "frequency_limited", "later") }, status: 503, code: "prepay_unknown"},
 		"we died before WeChat was called":    {before: died, status: 500, code: "internal"},
-		"we died before the answer was noted": {after: died, status: 500, code: "internal"},
+		"we died before the answer was noted": {after: func(context.Context) error { return died() }, status: 500, code: "internal"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			d.till.before, d.till.after = row.before, row.after
 			d.call(t, "shop", "POST", "/v1/orders", tea).wants(t, row.status, row.code)
-			if n := d.Int(t, `select count(*) from orders where code_url = ''`); n != 1 {
+			if n := d.Int(t, `select count(*) from orders where offer = ''`); n != 1 {
 				t.Fatalf("%d orders wait for their offer, want 1", n)
 			}
 			first := d.Text(t, `select expires_at::text from orders`)
@@ -86,11 +183,36 @@ func TestAnInterruptedOrderIsOfferedAgain(t *testing.T) {
 			}
 			d.till.before, d.till.after = nil, nil
 			got := d.call(t, "shop", "POST", "/v1/orders", tea).wants(t, 201, "")
-			if got.text("code_url") == "" || got.text("code_url") != d.Text(t, `select code_url from orders`) {
+			if got.text("code_url") == "" || got.text("code_url") != d.Text(t, `select offer from orders`) {
 				t.Errorf("answered %s, the books say otherwise (first expiry %s)", got.raw, first)
 			}
 		})
 	}
+}
+
+func TestAnOfferIsKeptThoughTheMerchantHungUp(t *testing.T) {
+	d := newDesk(t)
+	ctx, hangUp := context.WithCancel(t.Context())
+	d.till.after = func(ctx context.Context) error {
+		hangUp()
+		<-ctx.Done()
+		return nil
+	}
+	request, err := http.NewRequestWithContext(ctx, "POST", d.url+"/v1/orders", strings.NewReader(tea))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+secretOf("shop"))
+	if _, err := http.DefaultClient.Do(request); err == nil {
+		t.Fatal("the merchant was answered")
+	}
+	for range 500 {
+		if d.Text(t, `select offer from orders`) != "" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // between two looks at a real condition
+	}
+	t.Error("the offer was lost")
 }
 
 func TestWeChatWillNotTakeTheOrder(t *testing.T) {
@@ -113,6 +235,7 @@ func TestATakenNumberStaysAsItIs(t *testing.T) {
 		"another address":                 {"shop", with("Li", "Wu")},
 		"another expiry":                  {"shop", with("600", "601")},
 		"another rule for late money":     {"shop", with(`"native"`, `"native","late_payment":"reopen"`)},
+		"another way to pay":              {"shop", with(`"native"`, `"app"`)},
 		"another app":                     {"shop", with(`"native"`, `"native","appid":"wxother"`)},
 		"another merchant":                {"stall", tea},
 	} {
@@ -165,7 +288,7 @@ func TestTheSameOrderSentEightTimesAtOnceIsOneOrder(t *testing.T) {
 		})
 	}
 	everyone.Wait()
-	kept := d.Text(t, `select code_url from orders`)
+	kept := d.Text(t, `select offer from orders`)
 	for _, url := range urls {
 		if url != "" && url != kept {
 			t.Errorf("somebody was told %q, the books say %q", url, kept)
@@ -215,10 +338,21 @@ func TestAnOrderIsRefused(t *testing.T) {
 		"a body of 1 MiB":                    {with("shipping", `{"x":"`+strings.Repeat("a", 1<<20)+`"}`), 413, "too_large"},
 		"no trade type":                      {with("trade_type", ""), 422, "invalid_trade_type"},
 		"a trade type that is none":          {with("trade_type", `"cash"`), 422, "invalid_trade_type"},
-		"jsapi, which is not offered yet":    {with("trade_type", `"jsapi"`), 422, "unsupported_trade_type"},
-		"h5, which is not offered yet":       {with("trade_type", `"h5"`), 422, "unsupported_trade_type"},
-		"app, which is not offered yet":      {with("trade_type", `"app"`), 422, "unsupported_trade_type"},
-		"an openid in a native order":        {with("openid", `"o-1"`), 422, "invalid_trade_type"},
+		"jsapi without an openid":            {with("trade_type", `"jsapi"`), 422, "invalid_openid"},
+		"an openid that is none":             {with("trade_type", `"jsapi","openid":"o 1"`), 422, "invalid_openid"},
+		"an openid of 129 characters":        {with("trade_type", `"jsapi","openid":"`+strings.Repeat("o", 129)+`"`), 422, "invalid_openid"},
+		"an address in a jsapi order":        {with("trade_type", `"jsapi","openid":"o-1","payer_client_ip":"203.0.113.9"`), 422, "invalid_payer_client_ip"},
+		"a scene in a jsapi order":           {with("trade_type", `"jsapi","openid":"o-1","h5_type":"Wap"`), 422, "invalid_h5_type"},
+		"an openid in a native order":        {with("openid", `"o-1"`), 422, "invalid_openid"},
+		"an openid in an app order":          {with("trade_type", `"app","openid":"o-1"`), 422, "invalid_openid"},
+		"an openid in an h5 order":           {with("trade_type", `"h5","openid":"o-1","payer_client_ip":"203.0.113.9","h5_type":"Wap"`), 422, "invalid_openid"},
+		"an address in a native order":       {with("payer_client_ip", `"203.0.113.9"`), 422, "invalid_payer_client_ip"},
+		"a scene in an app order":            {with("trade_type", `"app","h5_type":"Wap"`), 422, "invalid_h5_type"},
+		"h5 without an address":              {with("trade_type", `"h5","h5_type":"Wap"`), 422, "invalid_payer_client_ip"},
+		"h5 from nowhere":                    {with("trade_type", `"h5","payer_client_ip":"payer","h5_type":"Wap"`), 422, "invalid_payer_client_ip"},
+		"h5 from the shop's own machine":     {with("trade_type", `"h5","payer_client_ip":"127.0.0.1","h5_type":"Wap"`), 422, "invalid_payer_client_ip"},
+		"h5 without a scene":                 {with("trade_type", `"h5","payer_client_ip":"203.0.113.9"`), 422, "invalid_h5_type"},
+		"h5 in a scene that is none":         {with("trade_type", `"h5","payer_client_ip":"203.0.113.9","h5_type":"wap"`), 422, "invalid_h5_type"},
 		"a number that is too short":         {with("out_trade_no", `"12345"`), 422, "invalid_out_trade_no"},
 		"a number that is too long":          {with("out_trade_no", quoted(strings.Repeat("1", 33))), 422, "invalid_out_trade_no"},
 		"a number with a path in it":         {with("out_trade_no", `"../../x"`), 422, "invalid_out_trade_no"},

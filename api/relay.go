@@ -30,6 +30,8 @@ type Backlog interface {
 	LeasePayments(ctx context.Context, atMost int) ([]payment.Payment, error)
 	// LeaseRequests hands out queued requests that their sagas did not begin.
 	LeaseRequests(ctx context.Context, atMost int) ([]payment.Summons, error)
+	// Summoned puts a request off whose saga was told, for longer each time.
+	Summoned(ctx context.Context, requestID string) error
 	OpenCase(ctx context.Context, about payment.Case) error
 }
 
@@ -68,6 +70,10 @@ type Relay struct {
 // lease, so that nobody else begins the same errand meanwhile.
 const startWithin = 4 * time.Second
 
+// settledWithin is how long news of a refund that is not ours waits for WeChat, and
+// for the payment's saga to write it down.
+const settledWithin = 24 * time.Hour
+
 // NewRelay makes r ready for Wake and Run.
 func NewRelay(r Relay) *Relay {
 	r.wake = make(chan struct{}, 1)
@@ -98,30 +104,30 @@ func (r *Relay) Run(ctx context.Context) error {
 			}
 		})
 	}
-	sweep := time.NewTicker(r.Every)
-	defer sweep.Stop()
-	r.sweep(ctx)
-	for {
+	tick := time.NewTicker(r.Every)
+	defer tick.Stop()
+	sweeping := false
+	for ctx.Err() == nil {
 		more := r.news(ctx)
+		if sweeping {
+			sweeping = r.sweep(ctx)
+		}
+		if more || sweeping {
+			select {
+			case <-tick.C:
+				sweeping = true
+			default:
+			}
+			continue
+		}
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-sweep.C: // first, so that a long backlog keeps nobody's request waiting
-			r.sweep(ctx)
-			continue
-		default:
-		}
-		if more {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-sweep.C:
-			r.sweep(ctx)
+		case <-tick.C:
+			sweeping = true
 		case <-r.wake:
 		}
 	}
+	return nil
 }
 
 // news hands out what the inbox has; true if there may be more.
@@ -129,12 +135,13 @@ func (r *Relay) news(ctx context.Context) (more bool) {
 	return lease(ctx, r, "news", r.Backlog.LeaseNews, r.run)
 }
 
-// sweep looks after sagas that should be running and requests that should have begun.
-func (r *Relay) sweep(ctx context.Context) {
-	for lease(ctx, r, "requests", r.Backlog.LeaseRequests, r.summon) {
-	}
-	for lease(ctx, r, "payments", r.Backlog.LeasePayments, r.restart) {
-	}
+// sweep looks after requests that should have begun and sagas that should be
+// running; true if there may be more. It is one batch at a time, between batches
+// of news, so that however many wait, a new payment does not wait for them.
+func (r *Relay) sweep(ctx context.Context) (more bool) {
+	requests := lease(ctx, r, "requests", r.Backlog.LeaseRequests, r.summon)
+	payments := lease(ctx, r, "payments", r.Backlog.LeasePayments, r.restart)
+	return requests || payments
 }
 
 // lease hands a batch to the hands, as many as there are, so that none waits
@@ -180,42 +187,68 @@ func (r *Relay) errand(ctx context.Context, e payment.Errand) error {
 		return r.Backlog.Started(ctx, e.InboxID)
 	}
 	verdict, err := r.refund(ctx, e)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case verdict == "":
+		return r.Backlog.Started(ctx, e.InboxID)
 	}
 	return r.Backlog.Done(ctx, e.InboxID, verdict)
 }
 
-// start asks for a first run first. An id that Temporal has seen before may be a
-// run that ended without a trace in the books, and the next try starts it anew.
+// start asks for a first run first. An id that Temporal has seen before, of a
+// payment that is not in the books, is a run that ended without a trace, or the
+// books were restored to before it; the next try starts it anew. Whatever that run
+// did is unknown, so the new one asks WeChat before it ships, as one does that
+// comes of no callback.
 func (r *Relay) start(ctx context.Context, e payment.Errand) error {
-	if e.Tries == 0 && e.Payment.Via == payment.ViaCallback {
-		return r.Engine.Start(ctx, e.Payment)
+	if e.Payment.Via != payment.ViaCallback {
+		return r.Engine.Restart(ctx, e.Payment)
 	}
-	return r.Engine.Restart(ctx, e.Payment)
+	err := r.Engine.Start(ctx, e.Payment)
+	if payment.KindOf(err) != payment.Conflict || e.Tries == 0 {
+		return err
+	}
+	again := e.Payment
+	again.Via = payment.ViaQuery
+	return r.Engine.Restart(ctx, again)
 }
 
 // refund passes news of a refund on. Under a number that is not ours, somebody
-// made it elsewhere, and a person must know; or WeChat knows nothing of it either.
+// made it elsewhere: the payment's saga writes it down, and until it has, there is
+// no verdict. Of a payment that we do not know, a person must know. Or WeChat
+// knows nothing of the refund either. What nobody could settle for a day is a
+// person's as well: it is not asked about for ever.
 func (r *Relay) refund(ctx context.Context, e payment.Errand) (payment.Verdict, error) {
 	if e.Ours {
 		return payment.Accepted, r.Engine.TellRefund(ctx, e.Payment, workflows.RefundResult{OutRefundNo: e.OutRefundNo})
 	}
 	word, err := r.Refunds.QueryRefund(ctx, e.OutRefundNo)
+	old := time.Since(e.KeptAt) > settledWithin
+	about := payment.Case{
+		Kind: payment.CaseForeignRefund, Subject: e.OutRefundNo, TransactionID: word.TransactionID,
+		Detail: fmt.Sprintf("refund %s of %d fen is %s at WeChat, and not ours", e.OutRefundNo, word.AmountFen, word.State),
+	}
 	switch {
 	case payment.KindOf(err) == payment.NotFound:
 		return payment.Noted, nil
+	case err != nil && old:
+		about.TransactionID = e.Payment.TransactionID
+		about.Detail = "WeChat sent news of refund " + e.OutRefundNo + ", which is not ours, and would not say for a day what it is"
 	case err != nil:
 		return "", err
+	case e.Known && word.TransactionID == e.Payment.TransactionID && !old:
+		return "", r.Engine.TellRefund(ctx, e.Payment, workflows.RefundResult{OutRefundNo: e.OutRefundNo})
 	}
-	return payment.ForAPerson, r.Backlog.OpenCase(ctx, payment.Case{
-		Kind: payment.CaseForeignRefund, Subject: e.OutRefundNo, TransactionID: word.TransactionID,
-		Detail: fmt.Sprintf("refund %s of %d fen is %s at WeChat, and not ours", e.OutRefundNo, word.AmountFen, word.State),
-	})
+	return payment.ForAPerson, r.Backlog.OpenCase(ctx, about)
 }
 
 func (r *Relay) summon(ctx context.Context, s payment.Summons) {
-	if err := r.Engine.Tell(ctx, s.Payment, string(s.Kind), workflows.Word{RequestID: s.RequestID}); err != nil {
+	err := r.Engine.Tell(ctx, s.Payment, string(s.Kind), workflows.Word{RequestID: s.RequestID})
+	if err == nil {
+		err = r.Backlog.Summoned(ctx, s.RequestID)
+	}
+	if err != nil {
 		r.missed("request", s.Payment.TransactionID, err)
 	}
 }

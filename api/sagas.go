@@ -39,7 +39,8 @@ func (t *Temporal) Restart(ctx context.Context, paid payment.Payment) error {
 
 // StartDurably makes Temporal keep what the inbox cannot: it returns nil once a
 // saga of exactly this news was acknowledged, and Conflict "conflicting_news" if
-// the one that Temporal knows was told another story.
+// the one that Temporal knows was told another story. A run that was ended from
+// outside promises nothing, so another is started in its place.
 func (t *Temporal) StartDurably(ctx context.Context, paid payment.Payment) error {
 	err := t.Start(ctx, paid)
 	if payment.KindOf(err) != payment.Conflict {
@@ -56,7 +57,12 @@ func (t *Temporal) StartDurably(ctx context.Context, paid payment.Payment) error
 	if story != paid.Story() {
 		return payment.Failf(payment.Conflict, string(payment.CaseConflictingNews), "the saga was started with another story")
 	}
-	return nil
+	switch known.Status {
+	case enums.WORKFLOW_EXECUTION_STATUS_RUNNING, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED,
+		enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
+		return nil
+	}
+	return t.execute(ctx, paid, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 }
 
 // Tell sends a person's word to a payment's saga, and starts the saga if none is
@@ -68,6 +74,25 @@ func (t *Temporal) Tell(ctx context.Context, paid payment.Payment, signal string
 // TellRefund tells a payment's saga that WeChat has news of one of its refunds.
 func (t *Temporal) TellRefund(ctx context.Context, paid payment.Payment, news workflows.RefundResult) error {
 	return t.signal(ctx, paid, workflows.SignalRefundResult, news)
+}
+
+// TellDispatched tells a payment's saga that the shop reported a dispatch.
+func (t *Temporal) TellDispatched(ctx context.Context, paid payment.Payment, report workflows.DispatchReport) error {
+	return t.signal(ctx, paid, workflows.SignalDispatched, report)
+}
+
+// CloseOrder has an order closed: nil means that somebody is at it now. What was
+// asked for before, and ended, is asked for anew.
+func (t *Temporal) CloseOrder(ctx context.Context, asked payment.Closing) error {
+	_, err := t.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       workflows.ClosingID(asked.OutTradeNo),
+		TaskQueue:                workflows.QueuePayments,
+		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		StaticSummary:            "close order " + asked.OutTradeNo,
+		TypedSearchAttributes:    temporal.NewSearchAttributes(workflows.OutTradeNo.ValueSet(asked.OutTradeNo)),
+	}, workflows.TypeCloseOrder, asked)
+	return silent(err)
 }
 
 func (t *Temporal) execute(ctx context.Context, paid payment.Payment, reuse enums.WorkflowIdReusePolicy) error {

@@ -54,8 +54,8 @@ func (s *Server) resolve(w http.ResponseWriter, r *http.Request, by Caller) erro
 	switch {
 	case body.Outcome != payment.Shipped && body.Outcome != payment.Refunded:
 		return invalid("outcome", "must be shipped or refunded")
-	case !validEvidence(body.Evidence):
-		return invalid("evidence", "must be 1-50 numbers: of the shipment, or of every refund")
+	case !validEvidence(body.Evidence), body.Outcome == payment.Shipped && len(body.Evidence) == 0:
+		return invalid("evidence", "must be 1-50 numbers: of the shipment, or of every refund; none only where nothing was paid")
 	}
 	return s.ask(w, r, by, payment.Request{Kind: payment.Resolve, Reason: body.Reason, Outcome: body.Outcome, Evidence: body.Evidence})
 }
@@ -69,8 +69,7 @@ type reasoned struct {
 var number = regexp.MustCompile(`^[0-9A-Za-z_|*@.:-]{1,64}$`)
 
 func validEvidence(numbers []string) bool {
-	return len(numbers) >= 1 && len(numbers) <= 50 &&
-		!slices.ContainsFunc(numbers, func(n string) bool { return !number.MatchString(n) })
+	return len(numbers) <= 50 && !slices.ContainsFunc(numbers, func(n string) bool { return !number.MatchString(n) })
 }
 
 // requestTaken is the answer to every act: where to look what came of it.
@@ -78,6 +77,8 @@ type requestTaken struct {
 	RequestID string               `json:"request_id"`
 	StatusURL string               `json:"status_url"`
 	State     payment.RequestState `json:"state"`
+	// OutRefundNo is the number of a partial refund, as WeChat will know it.
+	OutRefundNo string `json:"out_refund_no,omitempty"`
 }
 
 // ask writes a person's act down, and then tells the saga. The row is the act:
@@ -106,7 +107,7 @@ func (s *Server) taken(w http.ResponseWriter, r *http.Request, request payment.R
 	}
 	url := "/v1/requests/" + request.ID
 	w.Header().Set("Location", url)
-	return reply(w, http.StatusAccepted, requestTaken{request.ID, url, request.State})
+	return reply(w, http.StatusAccepted, requestTaken{request.ID, url, request.State, request.OutRefundNo})
 }
 
 // tellIn is how long a caller waits for the saga to be told.

@@ -114,10 +114,11 @@ func TestWhoMustWaitForASecondPerson(t *testing.T) {
 		"a retry after WeChat closed the refund":        {act: "retry", amountFen: 1, before: closed, state: "pending_approval", frozenFen: 1},
 		"a compensation after WeChat closed the refund": {act: "compensate", amountFen: 1, before: closed, state: "pending_approval", frozenFen: 1},
 		"closing a large one with evidence":             {act: "resolve", body: `,"outcome":"refunded","evidence":["R4200001"]`, amountFen: 100_001, state: "queued"},
+		"closing what was never paid, without evidence": {act: "resolve", body: `,"outcome":"refunded"`, amountFen: 1, state: "queued"},
 		"a slice that brings the day over the limit": {act: "compensate", amountFen: 30_000, state: "pending_approval", frozenFen: 30_000,
-			before: `insert into requests (id, transaction_id, kind, state, actor, reason, amount_fen) values ('old', '4200001', 'refund', 'done', 'ben', '0123456789', 70001)`},
+			before: `insert into requests (id, transaction_id, kind, state, actor, reason, amount_fen, out_refund_no) values ('old', '4200001', 'refund', 'done', 'ben', '0123456789', 70001, 'R1')`},
 		"a slice after yesterday's": {act: "compensate", amountFen: 30_000, state: "queued", frozenFen: 30_000,
-			before: `insert into requests (id, transaction_id, kind, state, actor, reason, amount_fen, created_at) values ('old', '4200001', 'refund', 'done', 'ben', '0123456789', 70001, now() - interval '25 h')`},
+			before: `insert into requests (id, transaction_id, kind, state, actor, reason, amount_fen, out_refund_no, created_at) values ('old', '4200001', 'refund', 'done', 'ben', '0123456789', 70001, 'R1', now() - interval '25 h')`},
 		"a slice after one that was refused": {act: "compensate", amountFen: 30_000, state: "queued", frozenFen: 30_000,
 			before: `insert into requests (id, transaction_id, kind, state, actor, reason, amount_fen) values ('old', '4200001', 'refund', 'refused', 'ben', '0123456789', 70001)`},
 	} {
@@ -256,10 +257,14 @@ func TestTwoAgentsInTheSameMomentAreOneRequest(t *testing.T) {
 
 func TestTwoApproversInTheSameMomentAreOneDecision(t *testing.T) {
 	d := newDesk(t)
-	for i := range 20 {
+	for i := range 40 {
 		id := fmt.Sprintf("42000%02d", i)
-		d.paid(t, id, 200_000, payment.Shipped, "")
-		url := d.asked(t, id, reason("")).text("status_url")
+		if i < 20 {
+			d.paid(t, id, 12850, payment.Shipped, "")
+		} else {
+			d.called(t, id, "accepted")
+		}
+		url := d.asked(t, id, reason(`,"goods":"kept"`)).text("status_url")
 		second := "/approve"
 		if i%2 == 1 {
 			second = "/reject"
@@ -340,8 +345,8 @@ func TestAnActIsRefused(t *testing.T) {
 		"a retry without a reason":       {"retry", `{}`, 422, "invalid_reason"},
 		"an ending that is none":         {"resolve", resolve(`"outcome":"paid","evidence":["x"]`), 422, "invalid_outcome"},
 		"no ending":                      {"resolve", resolve(`"evidence":["x"]`), 422, "invalid_outcome"},
-		"no evidence":                    {"resolve", resolve(`"outcome":"refunded"`), 422, "invalid_evidence"},
-		"an empty list of evidence":      {"resolve", resolve(`"outcome":"refunded","evidence":[]`), 422, "invalid_evidence"},
+		"no evidence":                    {"resolve", resolve(`"outcome":"shipped"`), 422, "invalid_evidence"},
+		"an empty list of evidence":      {"resolve", resolve(`"outcome":"shipped","evidence":[]`), 422, "invalid_evidence"},
 		"evidence with a path in it":     {"resolve", resolve(`"outcome":"refunded","evidence":["../R1"]`), 422, "invalid_evidence"},
 		"evidence of nothing":            {"resolve", resolve(`"outcome":"refunded","evidence":[""]`), 422, "invalid_evidence"},
 		"evidence without end":           {"resolve", resolve(`"outcome":"refunded","evidence":["R"` + strings.Repeat(`,"R"`, 50) + `]`), 422, "invalid_evidence"},

@@ -24,20 +24,22 @@ type scene struct {
 
 // ending is the one right end of a payment, in the words of the api and of the outside.
 type ending struct {
-	order, stage string
-	effects      int  // goods set in motion, at the shop
-	refunded     bool // all of it, at WeChat
+	order, stage string // the stage of the scene's own payment, the first
+	effects      int    // goods set in motion, at the shop
+	paid, back   int    // how often the order's amount was paid and went back, at WeChat
 }
 
 var (
-	shipped  = ending{order: "shipped", stage: "completed", effects: 1}
-	refunded = ending{order: "refunded", stage: "refunded", refunded: true}
+	shipped   = ending{order: "shipped", stage: "completed", effects: 1, paid: 1}
+	refunded  = ending{order: "refunded", stage: "refunded", paid: 1, back: 1}
+	paidTwice = ending{order: "shipped", stage: "completed", effects: 1, paid: 2, back: 1}
 )
 
 func scenes() []*scene {
 	return []*scene{
 		{title: "a payment is shipped", amountFen: 12850, play: paid, ends: shipped},
 		{title: "the shop refuses, so the money goes back", amountFen: 4200, play: refused, ends: refunded},
+		{title: "an order is paid twice: the second payment goes back", amountFen: 2600, play: twice, ends: paidTwice},
 		{title: "WeChat calls five times at once, and it is shipped once", amountFen: 990, play: fiveCallbacks, ends: shipped},
 		{title: "the worker is killed while the shop ships", amountFen: 8800, play: killed, ends: shipped},
 	}
@@ -84,15 +86,18 @@ func (w *world) act(ctx context.Context, n int, s *scene) error {
 	if err := s.play(ctx, w, s); err != nil {
 		return err
 	}
-	err = eventually(ctx, "stage "+s.ends.stage, func(ctx context.Context) (bool, error) {
-		p, err := w.payment(ctx, s.transactionID)
-		return p.Stage == s.ends.stage, err
-	})
-	if err != nil {
+	if err := w.reaches(ctx, s.transactionID, s.ends.stage); err != nil {
 		return err
 	}
 	tell("order %s, payment %s, after %s", s.ends.order, s.ends.stage, time.Since(began).Round(10*time.Millisecond))
 	return nil
+}
+
+func (w *world) reaches(ctx context.Context, transactionID, stage string) error {
+	return eventually(ctx, "stage "+stage, func(ctx context.Context) (bool, error) {
+		p, err := w.payment(ctx, transactionID)
+		return p.Stage == stage, err
+	})
 }
 
 func tell(format string, args ...any) { fmt.Printf("   "+format+"\n", args...) }
@@ -121,6 +126,27 @@ func refused(ctx context.Context, w *world, s *scene) error {
 		return err
 	}
 	return w.pay(ctx, s, nil)
+}
+
+// twice pays what is shipped already; the first payment, its shipment and the order stay as they are.
+func twice(ctx context.Context, w *world, s *scene) error {
+	if err := w.pay(ctx, s, nil); err != nil {
+		return err
+	}
+	first := s.transactionID
+	if err := w.reaches(ctx, first, "completed"); err != nil {
+		return err
+	}
+	if err := w.pay(ctx, s, map[string]any{"again": true}); err != nil {
+		return err
+	}
+	second := s.transactionID
+	s.transactionID = first
+	if err := w.reaches(ctx, second, "refunded"); err != nil {
+		return err
+	}
+	tell("payment %s refunded", second)
+	return nil
 }
 
 func fiveCallbacks(ctx context.Context, w *world, s *scene) error {

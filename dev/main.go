@@ -4,7 +4,7 @@
 //	go run ./dev up                the same stack without the story, until Ctrl-C
 //	go run ./dev test [arguments]  go test (./... if no package is named) on a fresh stack
 //	go run ./dev exec -- command   any command on a fresh, empty stack
-//	go run ./dev check             formatting, vet, staticcheck, workflowcheck, go.mod files
+//	go run ./dev check             formatting, vet, staticcheck, workflowcheck, import table, go.mod files
 //	go run ./dev tally             counts of a `go test -json` on standard input
 //	go run ./dev doctor            what was found on this machine, and why
 //	go run ./dev reset [--cache]   remove this checkout's data, and the built and fetched programs too

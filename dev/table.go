@@ -53,14 +53,15 @@ func (w *world) row(ctx context.Context, s *scene) ([]string, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	var backFen int64
-	if s.ends.refunded {
-		backFen = s.amountFen
+	paidFen, backFen := int64(s.ends.paid)*s.amountFen, int64(s.ends.back)*s.amountFen
+	var ownBackFen int64 // of the scene's own payment; of an order paid twice it is the other one that goes back
+	if s.ends.stage == "refunded" {
+		ownBackFen = s.amountFen
 	}
-	ok := order.State == s.ends.order && payment.Stage == s.ends.stage && payment.RefundedFen == backFen &&
-		len(truth.Payments) == 1 && truth.paidFen() == s.amountFen && truth.refundedFen() == backFen &&
+	ok := order.State == s.ends.order && payment.Stage == s.ends.stage && payment.RefundedFen == ownBackFen &&
+		len(truth.Payments) == s.ends.paid && truth.paidFen() == paidFen && truth.refundedFen() == backFen &&
 		truth.effects() == s.ends.effects && run == "Completed" &&
-		(!s.ends.refunded || truth.took("REFUND.SUCCESS"))
+		(s.ends.back == 0 || truth.took("REFUND.SUCCESS"))
 	return []string{
 		s.number, order.State + ", " + payment.Stage, yuan(truth.paidFen()) + ", " + yuan(truth.refundedFen()),
 		fmt.Sprintf("%d×", truth.effects()), run,

@@ -72,7 +72,7 @@ func (w *world) start(ctx context.Context, place stack.Place) error {
 	}
 	w.temporal, err = client.DialContext(ctx, client.Options{HostPort: w.stack.Temporal, Namespace: w.stack.Namespace, Logger: quiet{}})
 	if err != nil {
-		return fmt.Errorf("Temporal: %w", err)
+		return fmt.Errorf("dial Temporal: %w", err)
 	}
 	return nil
 }

@@ -186,3 +186,33 @@ func TestATerminatedSagaIsFinishedByTheSweep(t *testing.T) {
 		}
 	}
 }
+
+// Postgres is out of the api's reach and Temporal is not: the start that Temporal
+// acknowledged keeps the news, and its saga writes the row.
+func TestPostgresIsOutOfReachAndThePaymentIsKeptInTemporal(t *testing.T) {
+	database, _ := url.Parse(os.Getenv("DATABASE_URL"))
+	link := newProxy(t, database.Host)
+	w := newWorld(t, func(o *fleet.Options) {
+		u, _ := url.Parse(o.DatabaseURL)
+		u.Host = link.addr()
+		o.APIEnv = []string{"DATABASE_URL=" + u.String()}
+	})
+	number := w.order(tea)
+	link.cut()
+	id := w.pay(number, simulator.PayRequest{})
+	w.await("the callback is answered although Postgres is away", func() bool {
+		for _, d := range w.truth(number).Deliveries {
+			if d.Status == http.StatusOK {
+				return true
+			}
+		}
+		return false
+	})
+	link.heal()
+	w.endsShipped(id, number)
+	var via string
+	w.sql(&via, "select via from inbox where transaction_id = $1", id)
+	if via != "temporal" {
+		t.Errorf("the row came via %s", via)
+	}
+}

@@ -27,12 +27,16 @@ func (w *world) endsShipped(id, number string) view {
 	if state := w.orderState(number); state != "shipped" {
 		w.Errorf("order %s is %s", number, state)
 	}
+	// A worker killed while it told the shop tells it again, under the same id.
+	told := 0
 	for _, hook := range w.truth(number).Webhooks {
-		if hook.Type == "order.shipped" && hook.Taken == 1 {
-			return v
+		if hook.Type == "order.shipped" && hook.Taken > 0 {
+			told++
 		}
 	}
-	w.Errorf("the shop did not take order.shipped once: %+v", w.truth(number).Webhooks)
+	if told != 1 {
+		w.Errorf("the shop took order.shipped under %d ids: %+v", told, w.truth(number).Webhooks)
+	}
 	return v
 }
 

@@ -5,9 +5,11 @@ package worker
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -21,6 +23,7 @@ type Acts struct {
 	Shop     *activities.Shop
 	WeChat   *activities.WeChat
 	Evidence *activities.Evidence
+	Orders   *activities.Orders
 }
 
 // How much one process does at once. What bounds it is the pool of database
@@ -41,13 +44,16 @@ func Run(ctx context.Context, temporal client.Client, acts Acts) error {
 
 	payments := worker.New(temporal, workflows.QueuePayments, opts)
 	payments.RegisterWorkflowWithOptions(workflows.PaymentSaga, workflow.RegisterOptions{Name: workflows.Type})
+	payments.RegisterWorkflowWithOptions(workflows.CloseOrder, workflow.RegisterOptions{Name: workflows.TypeCloseOrder})
 	payments.RegisterActivity(acts.Books)
+	payments.RegisterActivity(acts.Orders) // MarkClosed
 	payments.RegisterActivity(acts.Shop)
 
 	opts.TaskQueueActivitiesPerSecond = wechatCallsPerSecond
 	wechat := worker.New(temporal, workflows.QueueWeChat, opts)
 	wechat.RegisterActivity(acts.WeChat)
 	wechat.RegisterActivity(acts.Evidence)
+	wechat.RegisterActivity(acts.Orders)
 
 	for _, w := range []worker.Worker{payments, wechat} {
 		if err := w.Start(); err != nil {
@@ -75,5 +81,6 @@ func options(fatal chan<- error) worker.Options {
 		DeadlockDetectionTimeout:           deadlockSuspicion,
 		DisableRegistrationAliasing:        true,
 		OnFatalError:                       func(err error) { fatal <- err },
+		Interceptors:                       []interceptor.WorkerInterceptor{&alarm{log: slog.Default()}},
 	}
 }

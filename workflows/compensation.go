@@ -13,7 +13,7 @@ import (
 // leave to refund.
 func (s *saga) undo() error {
 	switch b := s.books; {
-	case b.Shipment.ToCancel() && b.Goods != payment.GoodsReturned && b.Goods != payment.GoodsKept:
+	case mustStop(b):
 		return s.cancelShipment()
 	case atWeChat(b.Refund):
 		return s.awaitRefund()
@@ -22,6 +22,11 @@ func (s *saga) undo() error {
 		return run(s, quick(b.Terms, "mark refunded"), books.MarkRefunded, s.paid.TransactionID)
 	}
 	return s.giveBack()
+}
+
+// mustStop tells whether the goods are to be stopped before money goes back.
+func mustStop(b payment.Books) bool {
+	return b.Shipment.ToCancel() && b.Goods != payment.GoodsReturned && b.Goods != payment.GoodsKept
 }
 
 // cancelShipment gives the shop a day: an outage over a night mends itself, and
@@ -45,38 +50,30 @@ func (s *saga) giveBack() error {
 	if s.cut(err) || err == nil && !reflect.DeepEqual(before, s.books) {
 		return err
 	}
-	return s.openCase(payment.CaseRefundStuck, "the money does not move; WeChat is asked on under the same number")
+	return s.openCase(payment.CaseRefundStuck, refundStays)
 }
 
 // awaitRefund waits for WeChat's final word on a refund it has: by its callback
 // or by asking, whichever is first.
 func (s *saga) awaitRefund() error {
 	s.say("waiting for WeChat to finish the refund")
-	asked := s.books.Refund.AskedAt
-	if asked.IsZero() {
-		asked = s.now()
-	}
-	tired := asked.Add(pollOftenFor)
+	tired := s.tiredOf(s.books.Refund)
 	return s.watch(watch{
-		every: func(n int) time.Duration {
-			polls := s.books.Terms.RefundPoll
-			if len(polls) == 0 || !s.now().Before(tired) {
-				return aDay
-			}
-			return polls[min(n, len(polls)-1)]
-		},
+		every:   func(n int) time.Duration { return s.pollAfter(n, tired) },
 		ask:     func() error { return attempt(s, following(s.books.Terms), wechat.QueryRefund, s.paid.TransactionID) },
 		late:    tired,
 		kind:    payment.CaseRefundStuck,
-		because: "WeChat has had the refund for a week; it is asked once a day",
+		because: refundSlow,
 	})
 }
 
-// windUp does what a final stage leaves to do: follow a refund to its end, and
-// tell the shop. A refund is only asked about here and never sent, for the
-// payment is settled without it.
+// windUp does what a final stage leaves to do: take a refund to its end, and tell
+// the shop. Only a part that a person asked for is still sent here; the payment is
+// settled without any other.
 func (s *saga) windUp() error {
 	switch b := s.books; {
+	case b.Refund != nil && b.Refund.Part && !atWeChat(b.Refund):
+		return s.giveBack()
 	case b.Refund != nil:
 		return s.awaitRefund()
 	case b.Webhook != "":
@@ -85,15 +82,17 @@ func (s *saga) windUp() error {
 	return s.read() // a request that runs, and nothing that it asks for
 }
 
-// tell lets the shop know, for up to NotifyGiveUpAfter. It never compensates: a
-// shop that takes no messages means a case, and the saga goes on without.
+// tell lets the shop know, and the payer where there is a mini-program, for up to
+// NotifyGiveUpAfter. It never compensates: who takes no message means a case, and
+// the saga goes on without.
 func (s *saga) tell() error {
 	s.say("telling the shop")
 	err := attempt(s, telling(s.books.Terms), shop.Notify, s.paid.TransactionID)
 	if err == nil || s.cut(err) || s.books.Webhook == "" {
 		return err
 	}
-return err
+	s.untold = true
+	return run(s, quick(s.books.Terms, "give up telling the shop"), shop.GiveUpNotify, s.paid.TransactionID)
 }
 
 // atWeChat tells whether WeChat has the refund, so that it is asked about and

@@ -44,6 +44,28 @@ func TestRefund(t *testing.T) {
 			},
 			want: refunded,
 		},
+		"WeChat calls back before its first answer, and is not done yet": {
+			world: func(w *world) { refusedByShop(w); w.wechat.emptyUntil, w.wechat.takes = 12*time.Hour, 2*time.Hour },
+			during: func(r *sagaRun) {
+				r.after(5*time.Hour, func() {
+					r.w.refundOf(r.w.books.Refund)
+					r.SignalWorkflow(SignalRefundResult, RefundResult{OutRefundNo: payment.RefundNumber(txID, 1)})
+				})
+				r.after(8*time.Hour, func() { r.w.wants(payment.Refunded) })
+			},
+			want: refunded,
+		},
+		"somebody else's refund is in the way for three days": {
+			world: func(w *world) { refusedByShop(w); w.wechat.blockedUntil = days(3) },
+			during: func(r *sagaRun) {
+				r.after(days(3)-time.Hour, func() {
+					if r.w.questions > 100 {
+						r.w.t.Errorf("WeChat was asked %d times for nothing", r.w.questions)
+					}
+				})
+			},
+			want: refunded.with(payment.CaseRefundStuck),
+		},
 		"a callback about another refund wakes nobody": {
 			world: func(w *world) { refusedByShop(w); w.wechat.takes = days(3) },
 			during: func(r *sagaRun) {
@@ -63,6 +85,10 @@ func TestRefund(t *testing.T) {
 			world: func(w *world) {
 				refusedByShop(w)
 				w.wechat.takes, w.wechat.abnormalUntil = time.Hour, days(3)
+			},
+			during: func(r *sagaRun) {
+				r.after(30*time.Minute, func() { r.alarmed(false) })
+				r.after(days(1), func() { r.alarmed(true) })
 			},
 			want: refunded.with(payment.CaseRefundAbnormal),
 		},
@@ -89,13 +115,27 @@ func TestRefund(t *testing.T) {
 	})
 }
 
-func TestNumberStays(t *testing.T) {
+func TestEmptyAccount(t *testing.T) {
 	w := newWorld(t)
 	refusedByShop(w)
-	w.wechat.emptyUntil = days(2)
+	w.wechat.emptyUntil = days(5)
 	newRun(t, w).play(t)
 	if _, ok := w.refunds[payment.RefundNumber(txID, 1)]; !ok || len(w.refunds) != 1 {
 		t.Errorf("WeChat was asked under other numbers: %v", w.refunds)
+	}
+	w.has(1, payment.CaseRefundStuck) // one case, however many days it takes
+}
+
+func TestSlowRefundIsAskedAboutOnceADayAfterAWeek(t *testing.T) {
+	w := newWorld(t)
+	refusedByShop(w)
+	w.wechat.takes = days(12)
+	r := newRun(t, w)
+	afterAWeek := 0
+	r.after(days(8), func() { afterAWeek = w.questions })
+	r.play(t)
+	if asked := w.questions - afterAWeek; asked < 4 || asked > 6 {
+		t.Errorf("WeChat was asked %d times in the days from 8 to 12", asked)
 	}
 }
 

@@ -9,20 +9,18 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
-// awaitPerson waits for a request, or for the hold's deadline. A refund that
-// WeChat has already is followed meanwhile.
+// awaitPerson waits for a request, or for the hold's deadline.
 func (s *saga) awaitPerson() error {
-	if atWeChat(s.books.Refund) {
-		return s.awaitRefund()
-	}
 	s.say("waiting for a person")
-	if s.books.Hold == nil || s.books.Hold.Until.IsZero() {
-		if err := workflow.Await(s.ctx, s.called); err != nil {
-			return err
-		}
-		return errCalled
+	var until time.Time
+	if s.books.Hold != nil {
+		until = s.books.Hold.Until
 	}
-	if err := s.pause(s.books.Hold.Until.Sub(s.now())); err != nil {
+	called, err := s.await(until, s.called)
+	switch {
+	case called:
+		return errCalled
+	case err != nil:
 		return err
 	}
 	return run(s, quick(s.books.Terms, "compensate, for nobody came"), books.EndHold, s.paid.TransactionID)

@@ -8,7 +8,8 @@ import (
 
 // Names that are promises: runs in flight, people and dashboards rely on them.
 const (
-	Type = "PaymentSaga" // the workflow's type
+	Type           = "PaymentSaga" // the workflow's type
+	TypeCloseOrder = "CloseOrder"
 
 	QueuePayments = "payments" // sagas, books and the shop
 	QueueWeChat   = "wechat"   // WeChat Pay, rate-limited per merchant
@@ -22,6 +23,10 @@ const (
 	SignalDispatched   = "dispatched"
 	SignalRefundResult = "refund_result"
 )
+
+// ClosingID is the WorkflowID of an order's closing. A transaction_id has no
+// hyphen, so it is never a saga's.
+func ClosingID(outTradeNo string) string { return "close-" + outTradeNo }
 
 // Search attributes of a saga. They are never encrypted: no openid, phone or name.
 var (

@@ -19,6 +19,7 @@ const (
 
 	lookAgainAfter = 3 * time.Second // for an order younger than its payment
 	aWhile         = 10 * time.Minute
+	anHour         = time.Hour
 	aDay           = 24 * time.Hour
 	pollOftenFor   = 7 * aDay // then once a day
 	restAtMost     = time.Hour
@@ -78,7 +79,7 @@ func asking(t payment.Terms, patience time.Duration) workflow.ActivityOptions {
 
 // checking is for a person's evidence, which may name several refunds.
 func checking(t payment.Terms) workflow.ActivityOptions {
-	how := asking(t, aDay)
+	how := asking(t, anHour)
 	how.StartToCloseTimeout = evidenceTimeout
 	how.Summary = "check a person's evidence"
 	return how
@@ -89,6 +90,14 @@ func following(t payment.Terms) workflow.ActivityOptions {
 	how := asking(t, aWhile)
 	how.RetryPolicy.MaximumAttempts = 3
 	how.Summary = "ask WeChat about the refund"
+	return how
+}
+
+// glancing is for a refund that is looked after while the saga waits for
+// something else.
+func glancing(t payment.Terms) workflow.ActivityOptions {
+	how := following(t)
+	how.RetryPolicy.MaximumAttempts = 1
 	return how
 }
 

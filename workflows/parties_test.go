@@ -2,10 +2,12 @@ package workflows
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/paysaga/paysaga/activities"
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
@@ -85,20 +87,20 @@ func (w *world) CancelShipment(context.Context, string) (payment.Books, error) {
 func (w *world) Notify(context.Context, string) (payment.Books, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.before(w.shop.deafToUntil) {
+		return payment.Books{}, errNoAnswer
+	}
 	if w.books.Webhook != "" {
-		if w.before(w.shop.deafToUntil) {
-			return payment.Books{}, errNoAnswer
-		}
 		w.told = append(w.told, w.books.Webhook)
 	}
 	return w.tellingEnds()
 }
 
-func (w *world) GiveUpNotify(_ context.Context, messageID string) (payment.Books, error) {
+func (w *world) GiveUpNotify(_ context.Context, transactionID string) (payment.Books, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if messageID != w.books.Webhook {
-		w.t.Errorf("gave up %q while %q was to be told", messageID, w.books.Webhook)
+	if transactionID != txID || w.books.Webhook == "" {
+		w.t.Errorf("gave up telling of %q while %q was to be told", transactionID, w.books.Webhook)
 	}
 	w.cases[payment.CaseNotifyFailed]++
 	return w.tellingEnds()
@@ -136,8 +138,13 @@ func (w *world) Refund(context.Context, string) (payment.Books, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	leftFen := w.books.AmountFen - w.books.RefundedFen
-	if w.books.Stage != payment.Compensating || leftFen == 0 {
+	part := w.books.Refund != nil && w.books.Refund.Part
+	if !part && (w.books.Stage != payment.Compensating || leftFen == 0) || part && w.books.Stage == payment.Holding {
 		return w.left()
+	}
+	if w.before(w.wechat.blockedUntil) {
+		w.questions++
+		return w.left() // nothing is left to refund, and nothing was refunded
 	}
 	if w.books.Refund == nil {
 		w.books.Refund = &payment.Refund{
@@ -166,12 +173,48 @@ func (w *world) refundOf(r *payment.Refund) *refundAtWeChat {
 	return w.refunds[r.OutRefundNo]
 }
 
+// HearRefund asks WeChat about any number; one that is not ours was made elsewhere.
+func (w *world) HearRefund(_ context.Context, news activities.RefundNews) (payment.Books, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	refund, ok := w.refunds[news.OutRefundNo]
+	if !ok || strings.HasPrefix(news.OutRefundNo, payment.RefundNumber(txID, 1)) || w.heard[news.OutRefundNo] {
+		return w.left()
+	}
+	w.heard[news.OutRefundNo] = true
+	w.books.RefundedFen += refund.amountFen
+	switch {
+	case w.books.Stage == payment.Received, w.books.Stage == payment.Paid && w.books.Shipment == payment.ShipNone:
+		w.hold(payment.Hold{Reason: payment.CaseForeignRefund, Direction: payment.Forward})
+	default:
+		w.cases[payment.CaseForeignRefund]++
+		w.addsUp()
+	}
+	return w.left()
+}
+
+// addsUp turns a payment round of which nothing is left.
+func (w *world) addsUp() {
+	if w.books.RefundedFen != w.books.AmountFen {
+		return
+	}
+	switch w.books.Stage {
+	case payment.Paid:
+		w.move(payment.Compensating)
+		w.books.Goods = payment.GoodsStop
+	case payment.Shipped, payment.Completed:
+		w.move(payment.Compensating)
+		w.books.Goods = payment.GoodsKept
+	}
+}
+
 func (w *world) QueryRefund(context.Context, string) (payment.Books, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.books.Refund == nil {
 		return w.left()
 	}
+	w.questions++
 	refund, ok := w.refunds[w.books.Refund.OutRefundNo]
 	if !ok || w.before(w.wechat.silentUntil) {
 		return payment.Books{}, errNoAnswer
@@ -194,14 +237,23 @@ func (w *world) refundState(r *refundAtWeChat) payment.RefundState {
 }
 
 func (w *world) said(state payment.RefundState) {
-	was := w.books.Refund.State
+	was, part := w.books.Refund.State, w.books.Refund.Part
 	w.books.Refund.State = state
 	switch state {
 	case payment.RefundSuccess:
 		w.books.RefundedFen += w.books.Refund.AmountFen
 		w.books.Refund = nil
+		if part {
+			w.end(payment.PartialRefund, payment.RequestDone)
+		}
+		w.addsUp()
 	case payment.RefundClosed:
 		w.books.Refund = nil
+		if part && w.books.Stage != payment.Compensating {
+			w.end(payment.PartialRefund, payment.RequestRefused)
+			w.cases[payment.CaseRefundClosed]++
+			return
+		}
 		w.hold(payment.Hold{Reason: payment.CaseRefundClosed, Direction: payment.Backward})
 	case payment.RefundAbnormal:
 		if was != state {
@@ -210,7 +262,7 @@ func (w *world) said(state payment.RefundState) {
 	}
 }
 
-// refundFinished is how long from now a refund under way still takes.
+// hurryRefunds has WeChat finish what is under way.
 func (w *world) hurryRefunds() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

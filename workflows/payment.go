@@ -147,7 +147,3 @@ func (s *saga) awaitDispatch() error {
 		because: "the shop accepted the order and has not dispatched it",
 	})
 }
-
-func orderUnknown(b payment.Books) bool {
-	return b.Stage == payment.Received && b.Unsettled == payment.UnknownOrder
-}

@@ -65,6 +65,13 @@ func tell(t *testing.T, stories map[string]story) {
 			if needs, _ := r.attributes.GetBool(NeedsAttention); needs != open {
 				t.Errorf("NeedsAttention is %t while the saga waits for somebody: %t", needs, open)
 			}
+			failed := ""
+			if w.cases[payment.CaseNotifyFailed] > 0 {
+				failed = "notify"
+			}
+			if got, _ := r.attributes.GetKeyword(FailedStep); got != failed && !open {
+				t.Errorf("FailedStep is %q in the end, want %q", got, failed)
+			}
 			if stage, _ := r.attributes.GetKeyword(SagaStage); stage != string(w.books.Stage) && !open {
 				t.Errorf("SagaStage is %q", stage)
 			}
@@ -89,6 +96,13 @@ func TestPaid(t *testing.T) {
 		},
 		"the order turns up within the minute": {
 			world: func(w *world) { w.orderKnownAt = 40 * time.Second },
+			during: func(r *sagaRun) {
+				r.after(44*time.Second, func() { r.w.wants(payment.Completed) })
+			},
+			want: sold,
+		},
+		"the order turns up while WeChat is asked": {
+			world: func(w *world) { w.orderKnownAt, w.wechat.silentUntil = 65*time.Second, 70*time.Second },
 			want:  sold,
 		},
 		"nobody knows the order": {
@@ -135,9 +149,13 @@ func TestPaid(t *testing.T) {
 			world: func(w *world) { w.shop.deafToUntil = days(1) },
 			want:  ending{Stage: payment.Completed, Parcels: 1, Cases: []payment.CaseKind{payment.CaseNotifyFailed}},
 		},
-		"our own books refuse for a while, and it goes on by itself": {
-			world: func(w *world) { w.booksBroken = 3 * time.Hour },
-			want:  sold,
+		"our own books refuse for a while: an alarm until they are back, and it goes on": {
+			world: func(w *world) { w.booksBroken, w.shop.silentUntil = time.Hour, 3*time.Hour },
+			during: func(r *sagaRun) {
+				r.after(30*time.Minute, func() { r.alarmed(true) })
+				r.after(2*time.Hour, func() { r.alarmed(false) })
+			},
+			want: sold,
 		},
 	})
 }
@@ -171,6 +189,14 @@ func TestSilentShop(t *testing.T) {
 			},
 			want: sold.with(payment.CaseShipUnknown),
 		},
+		"silent, and the shop reports the dispatch while it is still asked": {
+			world: func(w *world) { w.shop.silentUntil, w.shop.shipsAnyway = 50*time.Hour, true },
+			during: func(r *sagaRun) {
+				r.after(time.Hour, func() { r.SignalWorkflow(SignalDispatched, DispatchReport{ShipmentID: "S1"}) })
+				r.after(time.Hour+time.Second, func() { r.w.wants(payment.Completed) })
+			},
+			want: sold,
+		},
 		"silent for good: no answer to ship, none to cancel, and no refund": {
 			world: func(w *world) { w.shop.silentUntil = watched },
 			want: ending{Stage: payment.Holding, Open: true,
@@ -195,7 +221,10 @@ func TestAcceptedToShipLater(t *testing.T) {
 	tell(t, map[string]story{
 		"dispatched two days later": {
 			world: func(w *world) { w.shop.acceptsLater = 48 * time.Hour },
-			want:  sold,
+			during: func(r *sagaRun) { // the shop is asked at least once an hour
+				r.after(49*time.Hour+time.Minute, func() { r.w.wants(payment.Completed) })
+			},
+			want: sold,
 		},
 		"dispatched, and the shop says so": {
 			world: func(w *world) { w.shop.acceptsLater = -1 },
@@ -217,9 +246,20 @@ func TestAcceptedToShipLater(t *testing.T) {
 			world: func(w *world) { w.shop.acceptsLater = days(5) },
 			want:  sold.with(payment.CaseDispatchOverdue),
 		},
+		"overdue, and the shop does not even answer": {
+			world: func(w *world) { w.shop.acceptsLater = -1 },
+			during: func(r *sagaRun) {
+				r.after(time.Hour, func() { r.w.shop.silentUntil = watched })
+			},
+			want: ending{Stage: payment.Paid, Cases: []payment.CaseKind{payment.CaseDispatchOverdue}, Open: true},
+		},
 		"never dispatched, and only a person turns it round": {
 			world: func(w *world) { w.shop.acceptsLater = -1 },
-			want:  ending{Stage: payment.Paid, Cases: []payment.CaseKind{payment.CaseDispatchOverdue}, Open: true},
+			during: func(r *sagaRun) {
+				r.after(72*time.Hour-time.Minute, func() { r.w.has(0, payment.CaseDispatchOverdue) })
+				r.after(72*time.Hour+time.Minute, func() { r.w.has(1, payment.CaseDispatchOverdue) })
+			},
+			want: ending{Stage: payment.Paid, Cases: []payment.CaseKind{payment.CaseDispatchOverdue}, Open: true},
 		},
 		"never dispatched, and a person turns it round": {
 			world: func(w *world) { w.shop.acceptsLater = -1 },

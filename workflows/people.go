@@ -3,9 +3,12 @@ package workflows
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/paysaga/paysaga/activities"
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
@@ -29,12 +32,15 @@ func (s *saga) called() bool {
 	}
 	var refund RefundResult
 	for workflow.GetSignalChannel(s.ctx, SignalRefundResult).ReceiveAsync(&refund) {
-		s.refundNews = refund.OutRefundNo
+		if number := refund.OutRefundNo; number != "" && !slices.Contains(s.refundNews, number) {
+			s.refundNews = append(s.refundNews, number)
+		}
+		refund = RefundResult{}
 	}
 	for workflow.GetSignalChannel(s.ctx, SignalDispatched).ReceiveAsync(&DispatchReport{}) {
 		s.dispatchNews = true
 	}
-	return len(s.calls) > 0 || s.refundMoved() || s.parcelMoved()
+	return len(s.calls) > 0 || len(s.refundNews) > 0 || s.parcelMoved()
 }
 
 // note keeps a call, unless its request runs or waits to be heard already: the
@@ -54,19 +60,24 @@ func (s *saga) note(c call) {
 	}
 }
 
-// refundMoved tells whether WeChat has news of the refund that is under way. While
-// the first asking has no answer yet, this run has not seen its number.
-func (s *saga) refundMoved() bool {
-	if s.books.Refund == nil {
-		return s.refundNews != "" && s.books.Stage == payment.Compensating
+// refund hears news of a refund. If it is the one under way, that is asked about;
+// while the first asking has no answer yet, this run has not seen its number. Any
+// other may be somebody else's.
+func (s *saga) refund(number string) error {
+	open, how := s.books.Refund, following(s.books.Terms)
+	unseen := open == nil && s.books.Stage == payment.Compensating &&
+		strings.HasPrefix(number, payment.RefundNumber(s.paid.TransactionID, 1))
+	if unseen || open != nil && number == open.OutRefundNo {
+		return run(s, how, wechat.QueryRefund, s.paid.TransactionID)
 	}
-	return s.refundNews == s.books.Refund.OutRefundNo
+	return run(s, how, wechat.HearRefund, activities.RefundNews{TransactionID: s.paid.TransactionID, OutRefundNo: number})
 }
 
+// parcelMoved tells whether the shop reported a dispatch that the books, as this
+// run knows them, do not have. A report after a cancel counts as well.
 func (s *saga) parcelMoved() bool {
-	b := s.books
-	heldForward := b.Hold != nil && b.Hold.Direction == payment.Forward
-	return s.dispatchNews && (b.Stage == payment.Paid || heldForward)
+	return s.dispatchNews && s.books.Shipment != payment.ShipDispatched &&
+		(s.books.Stage == payment.Paid || s.books.Shipment != payment.ShipNone)
 }
 
 // hear does what the calls ask for, as far as the books alone can; what else it
@@ -75,9 +86,10 @@ func (s *saga) parcelMoved() bool {
 // in the books, and signalled again.
 func (s *saga) hear() error {
 	log := workflow.GetLogger(s.ctx)
-	if s.refundMoved() {
-		s.refundNews = ""
-		if err := run(s, following(s.books.Terms), wechat.QueryRefund, s.paid.TransactionID); err != nil {
+	for len(s.refundNews) > 0 {
+		number := s.refundNews[0]
+		s.refundNews = s.refundNews[1:]
+		if err := s.refund(number); err != nil {
 			log.Warn("WeChat has news of a refund, and gave no answer", "err", err)
 		}
 	}
@@ -94,6 +106,8 @@ func (s *saga) hear() error {
 		}
 		if err != nil {
 			log.Warn("a request could not be begun", "request", s.calls[0].word.RequestID, "err", err)
+		} else if s.calls[0].kind == payment.Retry && s.calls[0].byHand == 0 {
+			s.impatient = true
 		}
 		s.calls = s.calls[1:]
 	}
@@ -124,10 +138,22 @@ func (s *saga) begin(requestID string) error {
 	return run(s, quick(s.books.Terms, "begin a request"), books.BeginRequest, requestID)
 }
 
-// resolve ends a payment by a person's word, if those who know bear it out.
+// resolve ends a payment by a person's word, if those who know bear it out. If
+// they do not answer, the request ends, so that a person may ask for something
+// else, and so that the hold's deadline comes when it was to come.
 func (s *saga) resolve() error {
 	s.say("checking a person's evidence")
-	return attempt(s, checking(s.books.Terms), evidence.Resolve, s.books.Request.ID)
+	how, requestID := checking(s.books.Terms), s.books.Request.ID
+	if hold := s.books.Hold; hold != nil && !hold.Until.IsZero() {
+		how.ScheduleToCloseTimeout = max(time.Second, min(how.ScheduleToCloseTimeout, hold.Until.Sub(s.now())))
+	}
+	err := attempt(s, how, evidence.Resolve, requestID)
+	if err == nil || s.cut(err) {
+		return err
+	}
+	giveUp := quick(s.books.Terms, "give up checking a person's evidence")
+	giveUp.TaskQueue = how.TaskQueue
+	return run(s, giveUp, evidence.GiveUpResolve, requestID)
 }
 
 // nobodyComes waits for a request to a payment that was done before this run.

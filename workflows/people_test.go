@@ -23,6 +23,11 @@ func TestPeople(t *testing.T) {
 			during: func(r *sagaRun) { r.asks(0, stopGoods) },
 			want:   refunded,
 		},
+		"stopped while our own books refuse everything": {
+			world:  func(w *world) { w.booksBroken = time.Hour },
+			during: func(r *sagaRun) { r.asks(time.Minute, stopGoods) },
+			want:   refunded,
+		},
 		"a request is in the books, and its signal was lost": {
 			world: func(w *world) {
 				w.needs = func(b payment.Books) {
@@ -62,6 +67,39 @@ func TestPeople(t *testing.T) {
 			during: func(r *sagaRun) { r.asks(time.Minute, again) },
 			want:   sold,
 		},
+		"the sweep repeats a request that runs already": {
+			world: func(w *world) { w.shop.silentUntil, w.wechat.takes = time.Hour, time.Hour },
+			during: func(r *sagaRun) {
+				r.asks(time.Minute, stopGoods)
+				for n := range 10 {
+					r.after(time.Duration(2+n)*time.Minute, func() {
+						r.SignalWorkflow(SignalCompensate, Word{RequestID: "compensate-request"})
+					})
+				}
+				r.after(59*time.Minute, func() {
+					if r.w.begins != 1 {
+						r.w.t.Errorf("it was begun %d times", r.w.begins)
+					}
+				})
+			},
+			want: refunded,
+		},
+		"two signals of one request in one breath": {
+			world: func(w *world) { w.wechat.takes = time.Hour },
+			during: func(r *sagaRun) {
+				r.after(0, func() {
+					id := r.w.ask(stopGoods)
+					r.SignalWorkflow(SignalCompensate, Word{RequestID: id})
+					r.SignalWorkflow(SignalCompensate, Word{RequestID: id})
+				})
+				r.after(time.Second, func() {
+					if r.w.begins != 1 {
+						r.w.t.Errorf("it was begun %d times", r.w.begins)
+					}
+				})
+			},
+			want: refunded,
+		},
 		"asked by hand in the Temporal UI: nothing happens until somebody approves": {
 			world: func(w *world) { w.shop.silentUntil = time.Hour },
 			during: func(r *sagaRun) {
@@ -71,27 +109,14 @@ func TestPeople(t *testing.T) {
 			},
 			want: sold,
 		},
-		"closed as shipped by a person, and the shop confirms it": {
-			world: func(w *world) { w.shop.silentUntil, w.shop.shipsAnyway = watched, true },
+		"asked by hand while the shop is silent: its two hours are not made longer": {
+			world: func(w *world) { w.shop.silentUntil = 150 * time.Minute },
 			during: func(r *sagaRun) {
-				r.asks(5*time.Hour, payment.Request{Kind: payment.Resolve, Outcome: payment.Shipped})
+				r.after(100*time.Minute, func() { r.SignalWorkflow(SignalCompensate, Word{Actor: "li.lei"}) })
+				r.after(117*time.Minute, func() { r.w.has(0, payment.CaseShipUnknown) })
+				r.after(121*time.Minute, func() { r.w.has(1, payment.CaseShipUnknown) })
 			},
-			want: ending{Stage: payment.Resolved, Parcels: 1, Cases: []payment.CaseKind{payment.CaseShipUnknown}},
-		},
-		"closed as shipped by a person, and the shop knows nothing of it": {
-			world: func(w *world) { w.shop.silentUntil = 10 * time.Hour },
-			during: func(r *sagaRun) {
-				r.asks(5*time.Hour, payment.Request{Kind: payment.Resolve, Outcome: payment.Shipped})
-			},
-			want: refunded.with(payment.CaseShipUnknown), // as if nobody had come
-		},
-		"closed as refunded by a person, who did it at WeChat": {
-			world: func(w *world) { w.verdict = payment.Quarantined },
-			during: func(r *sagaRun) {
-				r.after(time.Hour, func() { r.w.refundOf(&payment.Refund{OutRefundNo: "BY-HAND", AmountFen: paidFen}) })
-				r.asks(2*time.Hour, payment.Request{Kind: payment.Resolve, Outcome: payment.Refunded, Evidence: []string{"BY-HAND"}})
-			},
-			want: ending{Stage: payment.Resolved, RefundedFen: paidFen, Cases: []payment.CaseKind{payment.CaseAmountMismatch}},
+			want: refunded.with(payment.CaseShipUnknown),
 		},
 	})
 }
@@ -161,6 +186,11 @@ func TestCancelledRun(t *testing.T) {
 			world: func(w *world) { refusedByShop(w); w.wechat.takes = days(2) },
 			during: func(r *sagaRun) {
 				r.after(days(1), r.CancelWorkflow)
+				r.after(days(2)+12*time.Hour, func() {
+					if r.w.books.Stage != payment.Holding || !r.w.books.RefundedInFull() {
+						r.w.t.Errorf("a held refund was not followed: %+v", r.w.books)
+					}
+				})
 				r.asks(days(3), again)
 			},
 			want: refunded.with(payment.CaseCancelledWorkflow),
@@ -205,4 +235,18 @@ func TestState(t *testing.T) {
 		}
 	})
 	r.play(t)
+}
+
+func TestDetailsTellTheStory(t *testing.T) {
+	at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	s := &saga{doing: "waiting for a person", since: at, books: payment.Books{
+		OutTradeNo: orderNo, Stage: payment.Holding, AmountFen: 12850, RefundedFen: 5,
+		Hold: &payment.Hold{Reason: payment.CaseShipUnknown, Direction: payment.Forward, Until: at.Add(terms.HoldFor)},
+	}}
+	want := "**waiting for a person** since 2026-11-22T08:00:00Z\n\n" +
+		"order `" + orderNo + "`: holding, paid ¥128.50, refunded ¥0.05\n\n" +
+		"held on its way forward: ship_unknown, compensated at 2026-11-25T08:00:00Z if nobody comes"
+	if diff := cmp.Diff(want, s.details()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }

@@ -52,6 +52,7 @@ func TestReplay(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(history), ".json"), func(t *testing.T) {
 			replayer := worker.NewWorkflowReplayer()
 			replayer.RegisterWorkflowWithOptions(PaymentSaga, workflow.RegisterOptions{Name: Type})
+			replayer.RegisterWorkflowWithOptions(CloseOrder, workflow.RegisterOptions{Name: TypeCloseOrder})
 			if err := replayer.ReplayWorkflowHistoryFromJSONFile(nil, history); err != nil {
 				t.Error(err)
 			}

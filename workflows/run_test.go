@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"reflect"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ const watched = 60 * 24 * time.Hour
 type sagaRun struct {
 	*testsuite.TestWorkflowEnvironment
 	w          *world
-	attributes temporal.SearchAttributes // as they were when the run ended, or nobody watched any more
+	attributes temporal.SearchAttributes // as an operator sees them
 	upserts    int                       // how often they changed
 }
 
@@ -53,7 +54,6 @@ func (r *sagaRun) watch(ctx workflow.Context, paid payment.Payment) (out payment
 		ended = true
 	})
 	_ = workflow.Await(over, func() bool { return ended || timer.IsReady() })
-	r.attributes = workflow.GetTypedSearchAttributes(ctx)
 	if !ended {
 		return out, errStillOpen
 	}
@@ -91,6 +91,12 @@ func (r *sagaRun) asks(d time.Duration, request payment.Request) {
 	})
 }
 
+func (r *sagaRun) alarmed(want bool) {
+	if needs, _ := r.attributes.GetBool(NeedsAttention); needs != want {
+		r.w.t.Errorf("NeedsAttention is %t at that time, want %t", needs, want)
+	}
+}
+
 func (r *sagaRun) state(t *testing.T) (s State) {
 	t.Helper()
 	value, err := r.QueryWorkflow(QueryState)
@@ -101,6 +107,17 @@ func (r *sagaRun) state(t *testing.T) (s State) {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// onQueue holds an act to the queue that its party works (worker.Run): on any
+// other, nobody would ever do it.
+func (r *sagaRun) onQueue(act, queue string) {
+	for _, party := range []any{wechat, evidence} {
+		_, theirs := reflect.TypeOf(party).MethodByName(act)
+		if theirs && queue != QueueWeChat {
+			r.w.t.Errorf("%s is asked for on %q", act, queue)
+		}
+	}
 }
 
 // patience has the test environment retry as the server does: it would stop
@@ -133,6 +150,7 @@ func (p *patientIn) Init(next interceptor.WorkflowOutboundInterceptor) error {
 }
 
 func (p *patientOut) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+	p.run.onQueue(name, workflow.GetActivityOptions(ctx).TaskQueue)
 	policy := *workflow.GetActivityOptions(ctx).RetryPolicy
 	if policy.MaximumAttempts == 0 {
 		policy.MaximumAttempts = math.MaxInt32
@@ -142,5 +160,7 @@ func (p *patientOut) ExecuteActivity(ctx workflow.Context, name string, args ...
 
 func (p *patientOut) UpsertTypedSearchAttributes(ctx workflow.Context, to ...temporal.SearchAttributeUpdate) error {
 	p.run.upserts++
-	return p.Next.UpsertTypedSearchAttributes(ctx, to...)
+	err := p.Next.UpsertTypedSearchAttributes(ctx, to...)
+	p.run.attributes = workflow.GetTypedSearchAttributes(ctx)
+	return err
 }

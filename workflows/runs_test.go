@@ -45,6 +45,10 @@ func TestAnotherRun(t *testing.T) {
 			world: at(payment.Shipped, func(w *world) { w.shipped["ship-"+txID] = 1 }),
 			want:  ending{Stage: payment.Completed, Parcels: 1},
 		},
+		"after it was shipped and told, and nothing answers for a day": {
+			world: at(payment.Shipped, func(w *world) { w.shipped["ship-"+txID], w.shop.deafToUntil = 1, aDay }),
+			want:  ending{Stage: payment.Completed, Parcels: 1},
+		},
 		"after it was held, and the deadline has come": {
 			world: at(payment.Holding, func(w *world) {
 				w.books.Hold = &payment.Hold{Reason: payment.CaseShipUnknown, Direction: payment.Forward, Until: time.Now().Add(-aDay)}

@@ -21,13 +21,14 @@ type saga struct {
 	doing string // for people
 	since time.Time
 
-	calls        []call // people's signals, not heard yet
-	byHand       int    // signals without a request so far
-	refundNews   string // the out_refund_no that WeChat has news of
+	calls        []call   // people's signals, not heard yet
+	byHand       int      // signals without a request so far
+	refundNews   []string // the numbers of refunds that WeChat has news of
 	dispatchNews bool
+	impatient    bool   // a person wants what is waited for tried now
+	errand       errand // a refund that goes beside the story
 
-	detached bool // the run was cancelled, and goes on without that context
-	mustHold bool // and the books do not say so yet
+	mustHold bool // the run was cancelled, and the books do not say so yet
 	stalls   int  // turns in a row that moved nothing
 	cases    map[payment.CaseKind]bool
 	untold   bool // the shop took no message
@@ -50,14 +51,23 @@ func run[In any](s *saga, how workflow.ActivityOptions, act func(context.Context
 
 // attempt is run for an act that may take long: it goes on listening, and drops
 // the act as soon as somebody's call moved the books. It does not wait for the
-// attempt under way, because the act's own fence in Postgres stops that.
+// attempt under way, because the act's own fence in Postgres stops that. A person
+// who wants it tried now has it begun anew, with the time that it had left.
 func attempt(s *saga, how workflow.ActivityOptions, act func(context.Context, string) (payment.Books, error), in string) error {
-	ctx, drop := workflow.WithCancel(s.ctx)
-	defer drop()
-	before := s.books
-	answer := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, how), act, in)
+	var answer workflow.Future
+	drop := func() {}
+	defer func() { drop() }()
+	begin := func() {
+		drop()
+		var ctx workflow.Context
+		ctx, drop = workflow.WithCancel(s.ctx)
+		answer = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, how), act, in)
+		s.impatient = false
+	}
+	before, giveUp := s.books, s.now().Add(how.ScheduleToCloseTimeout)
+	begin()
 	for {
-		err := workflow.Await(s.ctx, func() bool { return answer.IsReady() || s.called() })
+		_, err := s.await(time.Time{}, func() bool { return answer.IsReady() || s.called() })
 		if err != nil {
 			return err
 		}
@@ -65,8 +75,13 @@ func attempt(s *saga, how workflow.ActivityOptions, act func(context.Context, st
 			break
 		}
 		s.hear()
-		if s.ctx.Err() != nil || !reflect.DeepEqual(before, s.books) {
+		if s.ctx.Err() != nil || turned(before, s.books) {
 			return errCalled
+		}
+		left, forEver := giveUp.Sub(s.now()), how.ScheduleToCloseTimeout == 0
+		if s.impatient && !answer.IsReady() && (forEver || left > 0) {
+			how.ScheduleToCloseTimeout = max(left, 0)
+			begin()
 		}
 	}
 	var left payment.Books
@@ -77,36 +92,20 @@ func attempt(s *saga, how workflow.ActivityOptions, act func(context.Context, st
 	return err
 }
 
-// watch is a long wait for something outside: it asks now and then until the
-// books change, and opens a case once it is late.
-type watch struct {
-	every   func(n int) time.Duration // how long before the n-th question, n from 0
-	ask     func() error
-	late    time.Time
-	kind    payment.CaseKind
-	because string
+// turned tells whether a call left something else to do than the act it came in
+// on. What the act itself writes down as it tries is no reason to begin it anew,
+// nor is a refund that goes beside it: that would give it all its time again.
+func turned(before, now payment.Books) bool {
+	if now.Stage != before.Stage {
+		return true
+	}
+	goesBack := now.Stage == payment.Compensating || now.Stage.Final()
+	return goesBack && (now.RefundedFen != before.RefundedFen ||
+		atWeChat(now.Refund) != atWeChat(before.Refund))
 }
 
-func (s *saga) watch(w watch) error {
-	before := s.books
-	for n := 0; !s.tooLong(); n++ {
-		wait := w.every(n)
-		if left := w.late.Sub(s.now()); left > 0 {
-			wait = min(wait, left)
-		}
-		if err := s.pause(wait); err != nil {
-			return err
-		}
-		if err := w.ask(); s.cut(err) || !reflect.DeepEqual(before, s.books) {
-			return err
-		} // no answer is no news: the next question is soon
-		if !s.now().Before(w.late) {
-			if err := s.openCase(w.kind, w.because); err != nil {
-				return err
-			}
-		}
-	}
-	return errCalled
+func orderUnknown(b payment.Books) bool {
+	return b.Stage == payment.Received && b.Unsettled == payment.UnknownOrder
 }
 
 // read reads the books; the first time, that claims the payment and judges it.
@@ -126,7 +125,7 @@ func (s *saga) turn() {
 		s.stalls = 0
 	default:
 		workflow.GetLogger(s.ctx).Warn("the books did not move", "doing", s.doing, "err", err)
-		if s.pause(backoff(s.books.Terms.RetryMaxInterval, s.stalls)) == nil && s.books.Stage != "" {
+		if s.rest() == nil && s.books.Stage != "" {
 			_ = s.read() // what went wrong comes back in the next turn
 		}
 		s.stalls++
@@ -138,21 +137,3 @@ func (s *saga) turn() {
 func (s *saga) cut(err error) bool { return errors.Is(err, errCalled) || s.ctx.Err() != nil }
 
 func (s *saga) now() time.Time { return workflow.Now(s.ctx) }
-
-// tooLong tells whether the history has grown so long that a new run should
-// carry on; everything it needs is in the books.
-func (s *saga) tooLong() bool {
-	return workflow.GetInfo(s.ctx).GetContinueAsNewSuggested()
-}
-
-// pause waits, or ends with errCalled as soon as somebody calls.
-func (s *saga) pause(d time.Duration) error {
-	called, err := workflow.AwaitWithOptions(s.ctx, workflow.AwaitOptions{
-		Timeout:      d,
-		TimerOptions: workflow.TimerOptions{Summary: s.doing},
-	}, s.called)
-	if called {
-		return errCalled
-	}
-	return err
-}

@@ -40,9 +40,27 @@ func (s *saga) say(doing string) {
 		return
 	}
 	s.doing, s.since = doing, s.now()
-	workflow.SetCurrentDetails(s.ctx, fmt.Sprintf("%s: %s, since %s",
-		s.books.Stage, doing, s.since.UTC().Format(time.RFC3339)))
+	workflow.SetCurrentDetails(s.ctx, s.details())
 }
+
+// details are what the Temporal UI shows above a running saga.
+func (s *saga) details() string {
+	b := s.books
+	lines := fmt.Sprintf("**%s** since %s", s.doing, s.since.UTC().Format(time.RFC3339))
+	if b.Stage != "" {
+		lines += fmt.Sprintf("\n\norder `%s`: %s, paid %s, refunded %s",
+			b.OutTradeNo, b.Stage, yuan(b.AmountFen), yuan(b.RefundedFen))
+	}
+	if b.Hold != nil {
+		lines += fmt.Sprintf("\n\nheld on its way %s: %s", b.Hold.Direction, b.Hold.Reason)
+		if !b.Hold.Until.IsZero() {
+			lines += ", compensated at " + b.Hold.Until.UTC().Format(time.RFC3339) + " if nobody comes"
+		}
+	}
+	return lines
+}
+
+func yuan(fen int64) string { return fmt.Sprintf("¥%d.%02d", fen/100, fen%100) }
 
 // show keeps the search attributes true from the first trouble on, and at the
 // end. A saga that goes well writes them once.
@@ -51,7 +69,7 @@ func (s *saga) show() {
 	now := shown{
 		stage:  b.Stage,
 		failed: s.failedStep(),
-		needs:  !b.Done() && (b.Stage.Waiting() || len(s.cases) > 0 || s.stalls >= 3),
+		needs:  !b.Done() && (b.Stage.Waiting() || abnormal(b.Refund) || len(s.cases) > 0 || s.stalls >= 3),
 	}
 	trouble := now.needs || b.Stage == payment.Compensating || s.shown != shown{}
 	if now == s.shown || !trouble && !b.Done() {
@@ -83,11 +101,15 @@ func (s *saga) failedStep() string {
 		return stepOf[b.Hold.Reason]
 	case b.Stage == payment.Compensating && b.Shipment == payment.ShipRefused:
 		return "ship"
+	case abnormal(b.Refund):
+		return "refund"
 	case s.untold:
 		return "notify"
 	}
 	return ""
 }
+
+func abnormal(r *payment.Refund) bool { return r != nil && r.State == payment.RefundAbnormal }
 
 var stepOf = map[payment.CaseKind]string{
 	payment.CaseUnknownOrder:   "mark_paid",
@@ -99,5 +121,6 @@ var stepOf = map[payment.CaseKind]string{
 	payment.CaseRefundStuck:    "refund",
 	payment.CaseRefundAbnormal: "refund",
 	payment.CaseRefundClosed:   "refund",
+	payment.CaseRefundMismatch: "refund",
 	payment.CaseForeignRefund:  "refund",
 }

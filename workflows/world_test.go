@@ -47,16 +47,21 @@ type world struct {
 	begun time.Time
 	books payment.Books
 
-	verdict      payment.Stage // of the judge, once it can judge
-	orderKnownAt time.Duration // before that the order is unknown; negative: never known
-	askFirst     bool          // no callback: WeChat is asked before anything ships
-	tradeState   string        // WeChat's word when asked
-	accepted     bool          // this payment paid its order
-	booksBroken  time.Duration // until then our own database answers nothing but nonsense
+	verdict        payment.Stage // of the judge, once it can judge
+	orderKnownAt   time.Duration // before that the order is unknown; negative: never known
+	askFirst       bool          // no callback: WeChat is asked before anything ships
+	tradeState     string        // WeChat's word when asked
+	accepted       bool          // this payment paid its order
+	noWitnessUntil time.Duration // until then nobody bears a person's word out, or denies it
+	booksBroken    time.Duration // until then our own database answers nothing but nonsense
 
 	shop    shopWill
 	wechat  wechatWill
 	refunds map[string]*refundAtWeChat
+	heard   map[string]bool // refunds made elsewhere that the books know
+
+	questions int // about refunds, that WeChat was asked
+	begins    int // of requests, that the books were asked for
 
 	requests map[string]*payment.Request
 	cases    map[payment.CaseKind]int // how often opened
@@ -85,6 +90,7 @@ type wechatWill struct {
 	abnormalUntil time.Duration // ABNORMAL in between
 	closes        bool          // CLOSED instead of SUCCESS
 	silentUntil   time.Duration
+	blockedUntil  time.Duration // a refund that is not ours holds all of the money
 }
 
 type refundAtWeChat struct {
@@ -95,7 +101,7 @@ type refundAtWeChat struct {
 func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, verdict: payment.Paid, tradeState: "SUCCESS",
-		refunds: map[string]*refundAtWeChat{}, requests: map[string]*payment.Request{},
+		refunds: map[string]*refundAtWeChat{}, heard: map[string]bool{}, requests: map[string]*payment.Request{},
 		cases: map[payment.CaseKind]int{}, shipped: map[string]int{}, banned: map[string]bool{},
 	}
 }
@@ -198,7 +204,11 @@ func (w *world) hold(hold payment.Hold) {
 	w.move(payment.Holding)
 	w.books.Hold, w.books.Unsettled = &hold, ""
 	w.cases[hold.Reason]++
-	if open := w.books.Request; open != nil {
+	part := w.books.Refund != nil && w.books.Refund.Part
+	if part && w.books.Refund.AskedAt.IsZero() {
+		w.books.Refund, part = nil, false
+	}
+	if open := w.books.Request; open != nil && !part {
 		w.end(open.Kind, payment.RequestRefused)
 	}
 }
@@ -226,6 +236,7 @@ func (w *world) OpenCase(_ context.Context, about payment.Case) error {
 func (w *world) BeginRequest(_ context.Context, requestID string) (payment.Books, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.begins++
 	request, ok := w.requests[requestID]
 	if !ok {
 		return payment.Books{}, temporal.NewNonRetryableApplicationError("no such request", string(payment.NotFound), nil)
@@ -243,6 +254,12 @@ func (w *world) BeginRequest(_ context.Context, requestID string) (payment.Books
 	case request.Kind == payment.Compensate && slices.Contains(payment.Moves[stage], payment.Compensating):
 		w.move(payment.Compensating)
 		w.books.Goods = request.Goods
+		run()
+	case request.Kind == payment.PartialRefund && slices.Contains(payment.Askable[request.Kind], stage):
+		w.books.Refund = &payment.Refund{
+			OutRefundNo: request.OutRefundNo, TransactionID: txID, AmountFen: request.AmountFen, TotalFen: paidFen,
+			State: payment.RefundRequested, Part: true, ReadyAt: w.at(),
+		}
 		run()
 	case request.Kind == payment.Retry && stage == payment.Holding:
 		request.State = payment.RequestDone
@@ -288,6 +305,9 @@ func (w *world) MarkRefunded(context.Context, string) (payment.Books, error) {
 func (w *world) Resolve(_ context.Context, requestID string) (payment.Books, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.before(w.noWitnessUntil) {
+		return payment.Books{}, errNoAnswer
+	}
 	request := w.requests[requestID]
 	var sumFen int64
 	for _, number := range request.Evidence {
@@ -305,6 +325,16 @@ func (w *world) Resolve(_ context.Context, requestID string) (payment.Books, err
 	}
 	w.end(payment.Resolve, payment.RequestDone)
 	w.move(payment.Resolved)
+	return w.left()
+}
+
+func (w *world) GiveUpResolve(_ context.Context, requestID string) (payment.Books, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if open := w.books.Request; open == nil || open.ID != requestID {
+		w.t.Errorf("gave up request %s while %+v was open", requestID, open)
+	}
+	w.end(payment.Resolve, payment.RequestRefused)
 	return w.left()
 }
 
@@ -365,5 +395,14 @@ func (w *world) wants(stage payment.Stage) {
 	defer w.mu.Unlock()
 	if w.books.Stage != stage {
 		w.t.Errorf("%s at that time, want %s", w.books.Stage, stage)
+	}
+}
+
+// has checks how often a case was opened.
+func (w *world) has(times int, kind payment.CaseKind) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cases[kind] != times {
+		w.t.Errorf("%s was opened %d times at that time, want %d", kind, w.cases[kind], times)
 	}
 }

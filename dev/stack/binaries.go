@@ -95,7 +95,7 @@ func (p Place) inspect(ctx context.Context, dir string, env []string) (Programs,
 	}
 	found.Version = string(match[0])
 	if found.Major, err = strconv.Atoi(string(match[1])); err != nil || found.Major < oldest {
-		return Programs{}, fmt.Errorf("Postgres %s in %s is older than %d", found.Version, dir, oldest)
+		return Programs{}, fmt.Errorf("%s has Postgres %s, which is older than %d", dir, found.Version, oldest)
 	}
 	return found, nil
 }

@@ -20,7 +20,7 @@ func (p Place) debianPostgres(ctx context.Context, say Say) (Programs, error) {
 	}
 	for _, tool := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return Programs{}, errors.New("Debian packages: no " + tool)
+			return Programs{}, errors.New("packages of Debian: no " + tool)
 		}
 	}
 	release, err := p.fetching(ctx, say, "Debian's postgresql packages")
@@ -41,7 +41,7 @@ func (p Place) debianPostgres(ctx context.Context, say Say) (Programs, error) {
 	for i, deb := range packages {
 		say("unpacking %d of %d: %s", i+1, len(packages), filepath.Base(deb))
 		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, filepath.Join(half, "root")).CombinedOutput(); err != nil {
-			return Programs{}, fmt.Errorf("Debian packages: dpkg-deb: %w\n%s", err, out)
+			return Programs{}, fmt.Errorf("packages of Debian: dpkg-deb: %w\n%s", err, out)
 		}
 	}
 	if err := errors.Join(os.RemoveAll(root), os.Rename(filepath.Join(half, "root"), root)); err != nil {
@@ -73,7 +73,7 @@ func downloadDebian(ctx context.Context, dir string, say Say) ([]string, error) 
 	}
 	packages, err := filepath.Glob(filepath.Join(dir, "cache/archives/*.deb"))
 	if err == nil && len(packages) == 0 {
-		err = errors.New("Debian packages: apt-get downloaded nothing")
+		err = errors.New("packages of Debian: apt-get downloaded nothing")
 	}
 	return packages, err
 }
@@ -82,7 +82,7 @@ func downloadDebian(ctx context.Context, dir string, say Say) ([]string, error) 
 func (p Place) unpackedDebian(ctx context.Context, root string) (Programs, error) {
 	dirs, err := filepath.Glob(filepath.Join(root, "usr/lib/postgresql/*/bin"))
 	if err != nil || len(dirs) == 0 {
-		return Programs{}, errors.New("Debian packages: none unpacked")
+		return Programs{}, errors.New("packages of Debian: none unpacked")
 	}
 	var libraries []string
 	for _, pattern := range []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*"} {

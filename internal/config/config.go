@@ -107,13 +107,18 @@ func (m *Mistakes) Files() kong.Resolver {
 				m.Add(name, "and %s_FILE are both set", name)
 				return nil, nil
 			}
-			text, err := os.ReadFile(file)
+			text, err := fromFile(file)
 			if err != nil {
 				m.Add(name+"_FILE", "cannot be read")
 				return nil, nil
 			}
-			return strings.TrimRight(string(text), "\r\n"), nil
+			return text, nil
 		}
 		return nil, nil
 	})
+}
+
+func fromFile(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	return strings.TrimRight(string(text), "\r\n"), err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/paysaga/paysaga/internal/config"
 )
@@ -23,14 +24,20 @@ type everything struct {
 
 func read(t *testing.T, env map[string]string) (everything, *config.Mistakes) {
 	t.Helper()
-	for name, value := range env {
-		t.Setenv(name, value)
-	}
 	var all everything
 	mistakes := &config.Mistakes{}
 	parser, err := kong.New(&all, kong.Resolvers(mistakes.Files()), kong.Exit(func(int) {}))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, flag := range parser.Model.Flags { // what the developer's own shell says is not asked
+		for _, name := range flag.Envs {
+			t.Setenv(name, "")
+			os.Unsetenv(name)
+		}
+	}
+	for name, value := range env {
+		t.Setenv(name, value)
 	}
 	if _, err := parser.Parse(nil); err != nil {
 		t.Fatal(err)
@@ -102,5 +109,80 @@ func TestEveryMistakeIsReportedAtOnceAndNoSecretIsShown(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), secret) || strings.Contains(all.WeChat.PrivateKey.String(), secret) {
 		t.Error("a secret is shown")
+	}
+}
+
+func TestWhereWeChatIsAskedAgain(t *testing.T) {
+	const pretend, own = "http://127.0.0.1:9090", "https://wechat-proxy.test"
+	for name, row := range map[string]struct {
+		env  map[string]string
+		want string
+	}{
+		"WeChat Pay itself":                             {nil, "https://api2.mch.weixin.qq.com"},
+		"WeChat Pay itself, and no backup wanted":       {map[string]string{"WECHATPAY_BACKUP_URL": ""}, "nowhere"},
+		"a pretend WeChat has none":                     {map[string]string{"WECHATPAY_BASE_URL": pretend}, "nowhere"},
+		"a pretend WeChat is not backed up by WeChat":   {map[string]string{"WECHATPAY_BASE_URL": pretend, "WECHATPAY_BACKUP_URL": "https://api2.mch.weixin.qq.com/"}, "nowhere"},
+		"a pretend WeChat with a backup of its own":     {map[string]string{"WECHATPAY_BASE_URL": pretend, "WECHATPAY_BACKUP_URL": own}, own},
+		"WeChat Pay itself, by a way of the merchant's": {map[string]string{"WECHATPAY_BASE_URL": "https://api.mch.weixin.qq.com/", "WECHATPAY_BACKUP_URL": own}, own},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, _ := read(t, row.env)
+			got := "nowhere"
+			if backup := all.WeChat.Backup(); backup != nil {
+				got = backup.String()
+			}
+			if got != row.want {
+				t.Errorf("asked again at %q, want %q", got, row.want)
+			}
+		})
+	}
+	all, mistakes := read(t, map[string]string{"WECHATPAY_BACKUP_URL": "api2.mch.weixin.qq.com"})
+	all.WeChat.Check(mistakes)
+	if err := mistakes.Err(); err == nil || !strings.Contains(err.Error(), "WECHATPAY_BACKUP_URL: ") {
+		t.Errorf("a backup without a scheme: %v", err)
+	}
+}
+
+func TestKeysAreReadAgainFromTheirFiles(t *testing.T) {
+	dir := t.TempDir()
+	env := map[string]string{"WECHATPAY_PUBLIC_KEY_ID": "PUB_KEY_ID_1"}
+	write := func(name, text string) {
+		env[name+"_FILE"] = filepath.Join(dir, name)
+		if err := os.WriteFile(env[name+"_FILE"], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inFiles := []string{"WECHATPAY_API_V3_KEY", "WECHATPAY_API_V3_KEY_PREVIOUS", "WECHATPAY_PUBLIC_KEY", "WECHATPAY_PLATFORM_CERTS"}
+	for _, name := range inFiles {
+		write(name, "old "+name+"\n")
+	}
+	all, mistakes := read(t, env)
+	if err := mistakes.Err(); err != nil {
+		t.Fatal(err)
+	}
+	texts := func(w config.WeChatPay) []string {
+		return []string{w.PublicKeyID, string(w.APIv3Key), string(w.APIv3KeyBefore), w.PublicKey, w.PlatformCerts}
+	}
+	want := func(got config.WeChatPay, err error, want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(want, texts(got)); diff != "" || err != nil {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+	}
+	got, err := all.WeChat.KeysNow()
+	want(got, err, texts(all.WeChat)...)
+
+	for _, name := range inFiles {
+		write(name, "new "+name+"\r\n")
+	}
+	write("WECHATPAY_API_V3_KEY_PREVIOUS", "") // the change is over
+	got, err = all.WeChat.KeysNow()
+	want(got, err, "PUB_KEY_ID_1", "new WECHATPAY_API_V3_KEY", "", "new WECHATPAY_PUBLIC_KEY", "new WECHATPAY_PLATFORM_CERTS")
+
+	if err := os.Remove(env["WECHATPAY_PUBLIC_KEY_FILE"]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := all.WeChat.KeysNow(); err == nil || err.Error() != "WECHATPAY_PUBLIC_KEY_FILE: cannot be read" {
+		t.Errorf("a file that is away: %v", err)
 	}
 }

@@ -73,6 +73,7 @@ type Saga struct {
 	RefundPoll           string `env:"REFUND_POLL" default:"1m,5m,10m,20m,30m" help:"When WeChat is asked about a refund; the last one repeats."`
 	RefundSpacing        string `env:"REFUND_SPACING" default:"1m" help:"Distance between refunds of one payment."`
 	RetryMaxInterval     string `env:"RETRY_MAX_INTERVAL" default:"2m" help:"Longest pause between two tries."`
+	QueryBeforeShip      string `name:"query-before-ship-above-fen" env:"QUERY_BEFORE_SHIP_ABOVE_FEN" default:"off" help:"Above this many fen WeChat is asked before anything ships; off asks for none."`
 	RequestWait          string `env:"REQUEST_WAIT" default:"60s" help:"How long a run of a finished payment waits for a request."`
 }
 
@@ -90,6 +91,15 @@ func (s Saga) Parse(m *Mistakes) payment.Terms {
 		RetryMaxInterval:     m.duration("RETRY_MAX_INTERVAL", s.RetryMaxInterval),
 		RequestWait:          m.duration("REQUEST_WAIT", s.RequestWait),
 	}
+}
+
+// AskAboveFen returns the amount above which WeChat is asked before anything
+// ships; nil if for none.
+func (s Saga) AskAboveFen(m *Mistakes) *int64 {
+	if s.QueryBeforeShip == "off" {
+		return nil
+	}
+	return new(m.fen("QUERY_BEFORE_SHIP_ABOVE_FEN", s.QueryBeforeShip))
 }
 
 // Public is where WeChat and shops reach the api.

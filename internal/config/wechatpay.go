@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
+	"os"
 	"strings"
 )
 
@@ -17,6 +19,7 @@ type WeChatPay struct {
 	PublicKey      string `name:"wechatpay-public-key" env:"WECHATPAY_PUBLIC_KEY" help:"WeChat Pay's public key, PEM."`
 	PlatformCerts  string `name:"wechatpay-platform-certs" env:"WECHATPAY_PLATFORM_CERTS" help:"Platform certificates, a PEM bundle; both kinds of key may be given at once."`
 	BaseURL        string `name:"wechatpay-base-url" env:"WECHATPAY_BASE_URL" default:"https://api.mch.weixin.qq.com" help:"WeChat Pay's API."`
+	BackupURL      string `name:"wechatpay-backup-url" env:"WECHATPAY_BACKUP_URL" default:"https://api2.mch.weixin.qq.com" help:"Asked where the API does not answer and asking again is safe; empty for none. The default goes with the API's own default alone."`
 }
 
 // Check notes what is wrong; whether the keys parse is for their reader to say.
@@ -38,6 +41,9 @@ func (w WeChatPay) Check(m *Mistakes) {
 		m.Add("WECHATPAY_PUBLIC_KEY_ID", "and WECHATPAY_PUBLIC_KEY belong together")
 	}
 	m.url("WECHATPAY_BASE_URL", w.BaseURL)
+	if w.BackupURL != "" {
+		m.url("WECHATPAY_BACKUP_URL", w.BackupURL)
+	}
 }
 
 // AppIDList is the appids, the default first.
@@ -58,4 +64,48 @@ func (w WeChatPay) Base() *url.URL {
 		return &url.URL{}
 	}
 	return u
+}
+
+// WeChat Pay itself, and the second way to it.
+const (
+	realBase   = "https://api.mch.weixin.qq.com"
+	realBackup = "https://api2.mch.weixin.qq.com"
+)
+
+// Backup is where to ask if Base does not answer, or nil. WeChat's own is no
+// backup of anything else: a pretend WeChat's calls do not go to the real one.
+func (w WeChatPay) Backup() *url.URL {
+	strange := strings.TrimRight(w.BaseURL, "/") != realBase
+	if w.BackupURL == "" || strange && strings.TrimRight(w.BackupURL, "/") == realBackup {
+		return nil
+	}
+	u, err := url.Parse(w.BackupURL)
+	if err != nil {
+		return nil
+	}
+	return u
+}
+
+// KeysNow is w with the keys that check and open WeChat's messages read again
+// from their files. What came from the environment itself stays as it is. The
+// error names the setting, and repeats nothing of the file.
+func (w WeChatPay) KeysNow() (WeChatPay, error) {
+	for name, into := range map[string]*string{
+		"WECHATPAY_API_V3_KEY":          (*string)(&w.APIv3Key),
+		"WECHATPAY_API_V3_KEY_PREVIOUS": (*string)(&w.APIv3KeyBefore),
+		"WECHATPAY_PUBLIC_KEY_ID":       &w.PublicKeyID,
+		"WECHATPAY_PUBLIC_KEY":          &w.PublicKey,
+		"WECHATPAY_PLATFORM_CERTS":      &w.PlatformCerts,
+	} {
+		file := os.Getenv(name + "_FILE")
+		if file == "" {
+			continue
+		}
+		text, err := fromFile(file)
+		if err != nil {
+			return w, fmt.Errorf("%s_FILE: cannot be read", name)
+		}
+		*into = text
+	}
+	return w, nil
 }

@@ -19,13 +19,14 @@ type Books struct {
 	Shipment Shipment `json:"shipment,omitempty"`
 	// ShipAskedAt is when the shop was first asked to ship.
 	ShipAskedAt time.Time `json:"ship_asked_at,omitzero"`
-	Goods    Goods    `json:"goods,omitempty"` // while compensating: whether the shipment is to be stopped
+	Goods       Goods     `json:"goods,omitempty"` // while compensating: whether the shipment is to be stopped
 
 	Refund *Refund `json:"refund,omitempty"` // the refund that is not final yet
 	// Request is the open request that may run: queued, or running since this
 	// run or an earlier one began it. One that waits for approval is not here.
 	Request *OpenRequest `json:"request,omitempty"`
-	// Webhook is the event the shop is still to be told; empty when it was.
+	// Webhook is the oldest message that somebody, the shop above all, is still
+	// to be told; empty when all were.
 	Webhook string `json:"webhook,omitempty"`
 
 	Terms Terms `json:"terms"`

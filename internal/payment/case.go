@@ -24,22 +24,27 @@ type CaseKind string
 
 // The kinds of case.
 const (
-	CaseAmountMismatch    CaseKind = "amount_mismatch"    // paid other than ordered, in amount or currency
-	CaseForeignMerchant   CaseKind = "foreign_merchant"   // appid or mchid is not ours
-	CaseUnknownOrder      CaseKind = "unknown_order"      // paid for an order we never had
-	CaseNotPaid           CaseKind = "not_paid"           // WeChat, when asked, does not say SUCCESS
-	CaseShipUnknown       CaseKind = "ship_unknown"       // no answer from the shop for SHIP_GIVE_UP_AFTER
-	CaseDispatchOverdue   CaseKind = "dispatch_overdue"   // accepted by the shop and not dispatched
-	CaseCancelRefused     CaseKind = "cancel_refused"     // already dispatched, so no refund by itself
-	CaseCancelUnknown     CaseKind = "cancel_unknown"     // no answer to cancel
-	CaseNotifyFailed      CaseKind = "notify_failed"      // the shop could not be told
-	CaseRefundRefused     CaseKind = "refund_refused"     // WeChat will not refund
-	CaseRefundStuck       CaseKind = "refund_stuck"       // a day without the money moving
-	CaseRefundAbnormal    CaseKind = "refund_abnormal"    // the payer's card is dead
-	CaseRefundClosed      CaseKind = "refund_closed"      // a new number needs a person
-	CaseForeignRefund     CaseKind = "foreign_refund"     // WeChat has a refund that we never sent
-	CaseUnusableCallback  CaseKind = "unusable_callback"  // signed and decrypted, content unusable
-	CaseConflictingNews   CaseKind = "conflicting_news"   // one transaction, two different stories
-	CaseUnsupportedMoney  CaseKind = "unsupported_event"  // an event with money of a kind we do not handle
-	CaseCancelledWorkflow CaseKind = "cancelled_workflow" // somebody cancelled the run in Temporal
+	CaseAmountMismatch     CaseKind = "amount_mismatch"     // paid other than ordered, in amount or currency
+	CaseForeignMerchant    CaseKind = "foreign_merchant"    // appid or mchid is not ours
+	CaseUnknownOrder       CaseKind = "unknown_order"       // paid for an order we never had
+	CaseNotPaid            CaseKind = "not_paid"            // WeChat, when asked, does not say SUCCESS
+	CaseShipUnknown        CaseKind = "ship_unknown"        // no answer from the shop for SHIP_GIVE_UP_AFTER
+	CaseDispatchOverdue    CaseKind = "dispatch_overdue"    // accepted by the shop and not dispatched
+	CaseCancelRefused      CaseKind = "cancel_refused"      // already dispatched, so no refund by itself
+	CaseCancelUnknown      CaseKind = "cancel_unknown"      // no answer to cancel
+	CaseNotifyFailed       CaseKind = "notify_failed"       // the shop, the payer or WeChat could not be told
+	CaseRefundRefused      CaseKind = "refund_refused"      // WeChat will not refund
+	CaseRefundStuck        CaseKind = "refund_stuck"        // a day without the money moving
+	CaseRefundAbnormal     CaseKind = "refund_abnormal"     // the payer's card is dead
+	CaseRefundClosed       CaseKind = "refund_closed"       // a new number needs a person
+	CaseRefundMismatch     CaseKind = "refund_mismatch"     // WeChat names another amount than we asked for
+	CaseForeignRefund      CaseKind = "foreign_refund"      // WeChat has a refund that we never sent
+	CaseDispatchedAnyway   CaseKind = "dispatched_anyway"   // the shop dispatched what it had cancelled, or what was refunded
+	CaseUnusableCallback   CaseKind = "unusable_callback"   // signed and decrypted, content unusable
+	CaseConflictingNews    CaseKind = "conflicting_news"    // one transaction, two different stories
+	CaseUnsupportedMoney   CaseKind = "unsupported_event"   // an event with money of a kind we do not handle
+	CaseUnsupportedVariant CaseKind = "unsupported_variant" // a combined or a service provider's payment, which we do not handle
+	CaseShippingReminder   CaseKind = "shipping_reminder"   // WeChat says that nobody told it what was shipped
+	CaseCloseStuck         CaseKind = "close_stuck"         // an order that WeChat would not close for a day
+	CaseCancelledWorkflow  CaseKind = "cancelled_workflow"  // somebody cancelled the run in Temporal
 )

@@ -63,3 +63,11 @@ type PaymentLine struct {
 	RefundedFen   int64  `json:"refunded_fen"`
 	Stage         Stage  `json:"stage"`
 }
+
+// DispatchReport is a shop's own word that it dispatched what it had accepted.
+type DispatchReport struct {
+	ShipmentID string // the shop's number
+	Carrier    string
+	TrackingNo string
+	By         string // the merchant who says so
+}

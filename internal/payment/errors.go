@@ -68,3 +68,7 @@ func CodeOf(err error) string {
 	}
 	return ""
 }
+
+// CodeRefundsPending is Busy: what is left is promised to refunds that somebody
+// else made, and WeChat may know better how they stand.
+const CodeRefundsPending = "refunds_pending"

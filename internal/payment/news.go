@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"time"
 )
 
 // News is one verified message from outside, judged and ready for the inbox. It
@@ -73,11 +74,13 @@ func NoticeKey(notificationID string) string { return "notice:" + notificationID
 type Errand struct {
 	InboxID     int64
 	Kind        NewsKind
-	Tries       int     // before this one
-	Payment     Payment // input of its saga
+	Tries       int       // before this one
+	KeptAt      time.Time // when it was first kept
+	Payment     Payment   // input of its saga
 	OutRefundNo string
 	Over        bool // the books have taken it up: nothing is left to do
 	Ours        bool // the refund's number is one of our own
+	Known       bool // the refund is said to be of a payment that we know
 }
 
 // Summons is a queued request whose saga is to be told (again).

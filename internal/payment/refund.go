@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+// What WeChat sets for refunds of one payment (merchant/4014959631).
+const (
+	RefundsAtMost = 50                   // refunds of a payment, counting those that may have happened
+	RefundWithin  = 365 * 24 * time.Hour // after it was paid
+)
+
 // Refund is one refund under one number. Number and amounts are frozen before
 // WeChat is first asked; asking again under the same number never refunds twice.
 type Refund struct {
@@ -14,6 +20,9 @@ type Refund struct {
 	TotalFen      int64       `json:"total_fen"`  // of the payment
 	State         RefundState `json:"state"`
 	Foreign       bool        `json:"foreign,omitempty"` // made outside paysaga, in WeChat's console
+	// Part is a refund of some of the money, asked for by a person. The payment
+	// goes its own way meanwhile.
+	Part bool `json:"part,omitempty"`
 	// AskedAt is when WeChat was first asked; zero before that. From then on
 	// the outcome may be unknown, and a query comes before every repeat.
 	AskedAt time.Time `json:"asked_at,omitzero"`
@@ -26,14 +35,17 @@ type Refund struct {
 // RefundState is how far a refund has come.
 type RefundState string
 
-// WeChat's states behind our own first one. Success and Closed are final;
-// Abnormal wants a person and is asked about on.
+// WeChat's states between our own first and last one. Success and Closed are
+// final; Abnormal wants a person and is asked about on.
 const (
 	RefundRequested  RefundState = "requested"  // row and number taken; WeChat has not said that it has it
 	RefundProcessing RefundState = "processing" // accepted, not refunded
 	RefundSuccess    RefundState = "success"
 	RefundClosed     RefundState = "closed"
 	RefundAbnormal   RefundState = "abnormal"
+	// RefundWithdrawn was given up before WeChat had it: it was never asked, or
+	// said no and shows none. Should WeChat have it after all, its word stands.
+	RefundWithdrawn RefundState = "withdrawn"
 )
 
 // Final tells whether WeChat will not change its word any more.

@@ -16,10 +16,11 @@ type Request struct {
 	State         RequestState `json:"state"`
 	Actor         string       `json:"actor"`
 	Reason        string       `json:"reason"`
-	Goods         Goods        `json:"goods,omitempty"`    // compensate
-	Outcome       Stage        `json:"outcome,omitempty"`  // resolve: shipped or refunded
-	Evidence      []string     `json:"evidence,omitempty"` // resolve to refunded: every out_refund_no; to shipped: the shipment_id
-	AmountFen     int64        `json:"amount_fen"`         // what may go back to the payer
+	Goods         Goods        `json:"goods,omitempty"`         // compensate
+	Outcome       Stage        `json:"outcome,omitempty"`       // resolve: shipped or refunded
+	Evidence      []string     `json:"evidence,omitempty"`      // resolve to refunded: every out_refund_no; to shipped: the shipment_id
+	AmountFen     int64        `json:"amount_fen"`              // what may go back to the payer
+	OutRefundNo   string       `json:"out_refund_no,omitempty"` // refund: its number, kept for it from the first
 	Approver      string       `json:"approver,omitempty"`
 	Detail        string       `json:"detail,omitempty"` // what came of it
 	CreatedAt     time.Time    `json:"created_at"`

@@ -95,7 +95,7 @@ func (a *account) move(ctx context.Context, to payment.Stage, why string) error 
 		"transaction_id": a.id(), "was": was, "stage": to, "why": why, "actor": a.actor,
 		"undo_cause": a.undoCause, "goods": a.goods,
 		"hold_reason": a.hold.Reason, "hold_direction": a.hold.Direction, "hold_until": orNull(a.hold.Until),
-		"peace": sweepPeace * a.store.settings.SweepEvery,
+		"peace": a.store.peace(),
 	})
 	if err != nil {
 		return err
@@ -116,7 +116,16 @@ func (a *account) move(ctx context.Context, to payment.Stage, why string) error 
 
 // undo turns the payment round.
 func (a *account) undo(ctx context.Context, cause string, goods payment.Goods, why string) error {
+	if err := a.dropUnsent(ctx, "the payment goes back as a whole: "+why); err != nil {
+		return err
+	}
 	a.undoCause, a.goods = cause, goods
+	if err := a.hush(ctx); err != nil {
+		return err
+	}
+	if err := closeCase(ctx, a.tx, a.id(), why, payment.CaseDispatchOverdue); err != nil {
+		return err
+	}
 	return a.move(ctx, payment.Compensating, why)
 }
 

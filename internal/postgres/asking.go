@@ -28,23 +28,27 @@ const askedLately = `
 select coalesce(sum(amount_fen), 0)::bigint from requests
  where transaction_id = @id and state in ('queued', 'running', 'done') and created_at > now() - @window::interval`
 
+// What was asked for and has no refund yet. Once it has, the purse counts it.
+const askedFor = `
+select coalesce(sum(amount_fen), 0)::bigint from requests q
+ where transaction_id = @id and kind = 'refund' and state in ('pending_approval', 'queued', 'running')
+   and not exists (select from refunds where out_refund_no = q.out_refund_no)`
+
 const insertRequest = `
-insert into requests (id, transaction_id, kind, state, actor, reason, goods, outcome, evidence, amount_fen, expires_at)
-values (@request_id, @id, @kind, @state, @actor, @reason, @goods, @outcome, @evidence, @amount_fen,
+insert into requests (id, transaction_id, kind, state, actor, reason, goods, outcome, evidence, amount_fen, out_refund_no, expires_at)
+values (@request_id, @id, @kind, @state, @actor, @reason, @goods, @outcome, @evidence, @amount_fen, @out_refund_no,
         case @state::text when 'pending_approval' then now() + @window::interval end)`
 
 // Ask writes down what a person asked for, judged by how the payment stands in
-// this moment. NotFound for a payment nobody knows; Conflict where it is too
-// late, and (one_open_request) while another request is open: of two at once,
-// the index lets one in.
+// this moment; a part gets its number, and keeps it. NotFound for a payment nobody
+// knows; Invalid for more than is left; Conflict where it is too late, and
+// (one_open_request) while another request is open: of two at once, the index lets
+// one in.
 func (s *Store) Ask(ctx context.Context, asked payment.Request, approvalAboveFen int64) (payment.Request, error) {
 	args := pgx.NamedArgs{"id": asked.TransactionID, "transaction_id": asked.TransactionID, "window": payment.ApprovalExpiresAfter}
 	err := s.tx(ctx, func(tx pgx.Tx) error {
-		at, err := stands(ctx, tx, args)
+		at, next, err := stands(ctx, tx, args)
 		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, expireRequest, args); err != nil {
 			return err
 		}
 		if asked, err = asked.Judge(at, approvalAboveFen); err != nil {
@@ -53,7 +57,10 @@ func (s *Store) Ask(ctx context.Context, asked payment.Request, approvalAboveFen
 		args["request_id"], args["kind"], args["state"] = asked.ID, asked.Kind, asked.State
 		args["actor"], args["reason"] = asked.Actor, asked.Reason
 		args["goods"], args["outcome"], args["evidence"] = asked.Goods, asked.Outcome, append([]string{}, asked.Evidence...)
-		args["amount_fen"] = asked.AmountFen
+		if asked.Kind == payment.PartialRefund {
+			asked.OutRefundNo = payment.RefundNumber(asked.TransactionID, next)
+		}
+		args["amount_fen"], args["out_refund_no"] = asked.AmountFen, asked.OutRefundNo
 		if _, err := tx.Exec(ctx, insertRequest, args); err != nil {
 			return err
 		}
@@ -62,19 +69,32 @@ func (s *Store) Ask(ctx context.Context, asked payment.Request, approvalAboveFen
 	return asked, missing("payment", err)
 }
 
-func stands(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs) (payment.Standing, error) {
-	var at payment.Standing
-	err := tx.QueryRow(ctx, standing, args).Scan(&at.Stage, &at.AmountFen, &at.RefundedFen)
+// stands is how a payment stands, under its row's lock, and the number that a
+// refund of it would get.
+func stands(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs) (at payment.Standing, next int, err error) {
+	err = tx.QueryRow(ctx, standing, args).Scan(&at.Stage, &at.AmountFen, &at.RefundedFen)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = tx.QueryRow(ctx, standingInInbox, args).Scan(&at.Stage, &at.AmountFen, &at.RefundedFen)
 	}
 	if err != nil {
-		return at, err
+		return at, 0, err
+	}
+	if _, err := tx.Exec(ctx, expireRequest, args); err != nil {
+		return at, 0, err
 	}
 	if err := tx.QueryRow(ctx, lastRefundClosedSQL, args).Scan(&at.RefundClosed); err != nil {
-		return at, err
+		return at, 0, err
 	}
-	return at, tx.QueryRow(ctx, askedLately, args).Scan(&at.AskedFen)
+	var askedForFen int64
+	if err := tx.QueryRow(ctx, askedFor, args).Scan(&askedForFen); err != nil {
+		return at, 0, err
+	}
+	left, err := readPurse(ctx, tx, args["id"].(string))
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // none yet: only the inbox knows the payment
+		return at, 0, err
+	}
+	at.LeftFen, at.Refunds, at.TooOld = left.leftFen-askedForFen, left.refunds, left.tooOld
+	return at, left.next, tx.QueryRow(ctx, askedLately, args).Scan(&at.AskedFen)
 }
 
 // A payment that only the inbox knows has no timeline yet.
@@ -93,9 +113,9 @@ const lockPaymentOfRequest = `
 select from payments where transaction_id = (select transaction_id from requests where id = @request_id) for update`
 
 const lockRequest = `
-select row_to_json(q), now() >= q.expires_at
+select row_to_json(q), coalesce(now() >= q.expires_at, false)
   from (select id, transaction_id, kind, state, actor, reason, goods, outcome, evidence,
-               amount_fen, approver, detail, created_at, expires_at
+               amount_fen, out_refund_no, approver, detail, created_at, expires_at
           from requests where id = @request_id for update) q`
 
 const decideRequest = `

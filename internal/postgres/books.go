@@ -20,6 +20,9 @@ func (s *Store) Read(ctx context.Context, transactionID string) (payment.Books, 
 const readBooksSQL = `
 select p.transaction_id, p.out_trade_no, p.stage, p.amount_fen, p.refunded_fen,
        p.trade_state, p.via, p.wechat_says, o.out_trade_no is not null as order_known,
+       p.stage = 'received' and exists (
+         select from inbox i where i.transaction_id = p.transaction_id and i.kind = 'refund' and i.verdict <> 'noted'
+            and not exists (select from refunds where out_refund_no = i.out_refund_no)) as refund_news,
        case when p.stage = 'holding' then
          jsonb_build_object('reason', p.hold_reason, 'direction', p.hold_direction, 'until', p.hold_until)
        end as hold,
@@ -27,7 +30,8 @@ select p.transaction_id, p.out_trade_no, p.stage, p.amount_fen, p.refunded_fen,
        case when r.out_refund_no is not null then
          jsonb_build_object('out_refund_no', r.out_refund_no, 'transaction_id', r.transaction_id,
            'amount_fen', r.amount_fen, 'total_fen', r.total_fen, 'state', r.state,
-           'asked_at', r.asked_at, 'ready_at', r.ready_at, 'reason', r.reason)
+           'asked_at', r.asked_at, 'ready_at', r.ready_at, 'reason', r.reason,
+           'part', exists (select from requests where out_refund_no = r.out_refund_no))
        end as refund,
        case when q.id is not null then
          jsonb_build_object('id', q.id, 'kind', q.kind, 'state', q.state)
@@ -54,7 +58,7 @@ func (s *Store) readBooks(ctx context.Context, from querier, transactionID strin
 	var shipAskedAt *time.Time
 	err := from.QueryRow(ctx, readBooksSQL, pgx.NamedArgs{"transaction_id": transactionID}).Scan(
 		&books.TransactionID, &books.OutTradeNo, &books.Stage, &books.AmountFen, &books.RefundedFen,
-		&known.tradeState, &known.via, &known.wechatSays, &known.orderKnown,
+		&known.tradeState, &known.via, &known.wechatSays, &known.orderKnown, &known.refundNews,
 		&books.Hold,
 		&books.Shipment, &shipAskedAt, &books.Goods,
 		&books.Refund, &books.Request, &books.Webhook)
@@ -63,6 +67,7 @@ func (s *Store) readBooks(ctx context.Context, from querier, transactionID strin
 	}
 	books.ShipAskedAt = orZero(shipAskedAt)
 	if books.Stage == payment.Received {
+		known.large = s.settings.large(books.AmountFen)
 		books.Unsettled = known.unsettled()
 	}
 	return books, nil

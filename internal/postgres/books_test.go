@@ -27,12 +27,19 @@ type world struct {
 
 func open(t testing.TB) *world {
 	t.Helper()
+	return openWith(t, nil)
+}
+
+// openWith has WeChat asked about payments above an amount; nil asks about none.
+func openWith(t testing.TB, askAboveFen *int64) *world {
+	t.Helper()
 	db := pgtest.New(t)
 	store, err := postgres.Open(t.Context(), db.URL, postgres.Settings{
 		MchID: mchID, AppIDs: []string{"wx1", "wx2"},
 		Terms:      payment.Terms{RefundSpacing: time.Minute, HoldFor: 72 * time.Hour},
 		CaseOwners: map[payment.CaseKind]string{payment.CaseAmountMismatch: "finance"},
-		SweepEvery: 5 * time.Second,
+		SweepEvery: 5 * time.Second, AskAboveFen: askAboveFen,
+		Mini: postgres.Mini{AppID: "wx1", Tells: []activities.Whom{activities.ToPayer, activities.ToWeChat}},
 	})
 	if err != nil {
 		t.Fatal(err)

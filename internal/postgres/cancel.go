@@ -17,7 +17,7 @@ import (
 func (s *Store) ClaimCancel(ctx context.Context, transactionID string) (activities.Parcel, error) {
 	var parcel activities.Parcel
 	_, err := s.change(ctx, transactionID, func(a *account) error {
-		if a.stage != payment.Compensating || a.goods != payment.GoodsStop {
+		if a.stage != payment.Compensating || loose(a.goods) {
 			return nil
 		}
 		_, err := a.shipmentMoves(ctx, payment.ShipCancelling,

@@ -30,8 +30,11 @@ func (s *Store) Claim(ctx context.Context, paid payment.Payment) (payment.Books,
 			"appid": paid.AppID, "mchid": paid.MchID, "amount_fen": paid.AmountFen, "currency": paid.Currency,
 			"trade_state": paid.TradeState, "paid_at": paid.PaidAt, "via": paid.Via,
 			"why":   "WeChat says it was paid; told by " + string(paid.Via),
-			"peace": sweepPeace * s.settings.SweepEvery,
+			"peace": s.peace(),
 		})
+		if err == nil && paid.Via == payment.ViaTemporal {
+			err = s.keepLate(ctx, tx, paid)
+		}
 		if err != nil {
 			return err
 		}
@@ -60,11 +63,19 @@ func (s *Store) WeChatSaid(ctx context.Context, transactionID string, word activ
 		if err := a.wechatSaid(ctx, word.TradeState); err != nil {
 			return err
 		}
-		if kind, why := contradiction(a.paid, word); kind != "" {
-			return a.quarantine(ctx, kind, why)
+		if err := a.weigh(ctx, word); err != nil || a.stage == payment.Holding {
+			return err
 		}
-		return a.judge(ctx)
+		// Somebody may wait for this answer, with a case and without a hold.
+		return closeCase(ctx, a.tx, a.id(), "WeChat says "+word.TradeState, payment.CaseNotPaid)
 	})
+}
+
+func (a *account) weigh(ctx context.Context, word activities.Transaction) error {
+	if kind, why := contradiction(a.paid, word); kind != "" {
+		return a.quarantine(ctx, kind, why)
+	}
+	return a.judge(ctx)
 }
 
 func (a *account) wechatSaid(ctx context.Context, tradeState string) error {
@@ -117,7 +128,11 @@ func (a *account) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	says := evidence{a.paid.TradeState, a.paid.Via, a.wechatSays, known}
+	refundNews, err := a.refundNews(ctx)
+	if err != nil {
+		return err
+	}
+	says := evidence{a.paid.TradeState, a.paid.Via, a.wechatSays, known, a.store.settings.large(a.paid.AmountFen), refundNews}
 	switch unsettled := says.unsettled(); {
 	case unsettled == payment.AskWeChat:
 		return nil

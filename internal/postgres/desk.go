@@ -31,7 +31,7 @@ select json_build_object(
   'steps', (
     select coalesce(json_agg(s order by s.place), '[]')
       from (select step as name, state, attempts, last_error,
-                   array_position(array['mark_paid', 'ship', 'notify', 'cancel_shipment',
+                   array_position(array['mark_paid', 'ship', 'notify', 'notify_payer', 'upload_shipping', 'cancel_shipment',
                                         'refund', 'mark_refunded', 'tell_shop'], step) as place
               from steps where transaction_id = @id) s),
   'refunds', (
@@ -46,7 +46,7 @@ select json_build_object(
   'requests', (
     select coalesce(json_agg(q order by q.created_at, q.id), '[]')
       from (select id, transaction_id, kind, state, actor, reason, goods, outcome, evidence,
-                   amount_fen, approver, detail, created_at, expires_at
+                   amount_fen, out_refund_no, approver, detail, created_at, expires_at
               from requests where transaction_id = @id) q),
   'timeline', (
     select coalesce(json_agg(e order by e.id), '[]')

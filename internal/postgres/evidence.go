@@ -15,19 +15,28 @@ type evidence struct {
 	via        payment.Via
 	wechatSays string // trade_state by a query of ours; empty if none was wanted yet
 	orderKnown bool
+	large      bool // enough to be asked about in any case
+	refundNews bool // WeChat told of a refund of it that the books do not know
 }
 
 // unsettled says what is missing before the payment can be judged. News that no
-// verified callback brought is believed only after a question to WeChat.
+// verified callback brought, news of much money, and news that came after news of
+// its refund, is believed only after a question to WeChat.
 func (e evidence) unsettled() payment.Unsettled {
 	hearsay := e.tradeState != success || e.via == payment.ViaQuery || e.via == payment.ViaBill
 	switch {
-	case e.wechatSays == askAgain, e.wechatSays == "" && hearsay:
+	case e.wechatSays == askAgain, e.wechatSays == "" && (hearsay || e.large || e.refundNews):
 		return payment.AskWeChat
 	case !e.orderKnown:
 		return payment.UnknownOrder
 	}
 	return payment.Settled
+}
+
+// large tells whether WeChat is asked about a payment of that much, although its
+// callback was verified: the money may have gone back since.
+func (s Settings) large(amountFen int64) bool {
+	return s.AskAboveFen != nil && amountFen > *s.AskAboveFen
 }
 
 // denied tells whether WeChat was asked and did not say SUCCESS.

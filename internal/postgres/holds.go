@@ -75,8 +75,6 @@ func (a *account) stop(ctx context.Context, hold payment.Hold, detail string) er
 		if err != nil {
 			return err
 		}
-		hold.Direction = a.hold.Direction
-		a.hold = hold
 		if err := a.note(ctx, why); err != nil {
 			return err
 		}
@@ -86,6 +84,9 @@ func (a *account) stop(ctx context.Context, hold payment.Hold, detail string) er
 		if err := a.move(ctx, payment.Holding, why); err != nil {
 			return err
 		}
+	}
+	if err := a.dropUnsent(ctx, why); err != nil {
+		return err
 	}
 	if err := a.endRunning(ctx, payment.RequestRefused, why); err != nil {
 		return err
@@ -140,6 +141,8 @@ func (a *account) release(ctx context.Context, why string) error {
 		return err
 	case shipment == payment.ShipDispatched:
 		return a.shipped(ctx, why)
+	case shipment == payment.ShipRefused: // while it was held
+		return a.undo(ctx, shopRefused, payment.GoodsStop, "the shop had refused; "+why)
 	case accepted:
 		return a.move(ctx, payment.Paid, why)
 	}

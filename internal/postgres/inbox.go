@@ -79,6 +79,33 @@ func contradicting(news payment.News) payment.News {
 	return news
 }
 
+const keepLateSQL = `
+with late as (
+  insert into inbox (key, kind, verdict, via, event_type, transaction_id, out_trade_no,
+                     appid, mchid, amount_fen, currency, trade_state, paid_at, done)
+  values (@key, 'payment', 'accepted', 'temporal', 'TRANSACTION.SUCCESS', @transaction_id, @out_trade_no,
+          @appid, @mchid, @amount_fen, @currency, @trade_state, @paid_at, true)
+  on conflict do nothing
+  returning id
+)
+select exists (select from late) or exists (select from inbox where key = @key)`
+
+// keepLate writes down, with the claim, the callback that came while the books
+// were away and that Temporal kept. WeChat's repeats then count like any other's,
+// and a story that was kept before it still opens a case.
+func (s *Store) keepLate(ctx context.Context, tx pgx.Tx, paid payment.Payment) error {
+	var same bool
+	err := tx.QueryRow(ctx, keepLateSQL, pgx.NamedArgs{
+		"key": payment.PaymentKey(paid), "transaction_id": paid.TransactionID, "out_trade_no": paid.OutTradeNo,
+		"appid": paid.AppID, "mchid": paid.MchID, "amount_fen": paid.AmountFen, "currency": paid.Currency,
+		"trade_state": paid.TradeState, "paid_at": paid.PaidAt,
+	}).Scan(&same)
+	if err != nil || same {
+		return err
+	}
+	return s.openCase(ctx, tx, *contradicting(payment.News{Payment: paid}).Case)
+}
+
 // rereadWithin bounds the question whether a lost commit happened.
 const rereadWithin = 700 * time.Millisecond
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/paysaga/paysaga/activities"
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
@@ -64,6 +63,38 @@ func (a *account) tell(ctx context.Context, event string) error {
 		return err
 	}
 	_, err = a.tx.Exec(ctx, tellSQL, pgx.NamedArgs{"event": event, "transaction_id": a.id(), "payload": payload})
+	if err != nil || event != orderShipped {
+		return err
+	}
+	return a.tellPayer(ctx, payload)
+}
+
+// The payer is known, and can be told, where the order came from the mini-program.
+const tellPayerSQL = `
+insert into webhooks (id, transaction_id, event, whom, payload)
+select @event::text || '-' || @transaction_id::text || '-' || w, @transaction_id, @event, w, @payload
+  from orders, unnest(@payer_told::text[]) as w
+ where out_trade_no = @out_trade_no and appid = @mini_appid and openid <> ''
+on conflict (id) do nothing`
+
+// tellPayer notes what the mini-program tells its payer, and WeChat, of a shipment.
+func (a *account) tellPayer(ctx context.Context, payload []byte) error {
+	mini := a.store.settings.Mini
+	_, err := a.tx.Exec(ctx, tellPayerSQL, pgx.NamedArgs{
+		"event": orderShipped, "transaction_id": a.id(), "out_trade_no": a.paid.OutTradeNo,
+		"payload": payload, "mini_appid": mini.AppID, "payer_told": mini.Tells,
+	})
+	return err
+}
+
+const hushSQL = `
+update webhooks set state = 'stopped', last_error = 'the payment is being undone'
+ where transaction_id = @transaction_id and whom <> 'shop' and state = 'pending'`
+
+// hush keeps a payer from being told that a parcel is on its way once the payment
+// is being undone. The shop hears of both, in their order.
+func (a *account) hush(ctx context.Context) error {
+	_, err := a.tx.Exec(ctx, hushSQL, pgx.NamedArgs{"transaction_id": a.id()})
 	return err
 }
 
@@ -75,91 +106,4 @@ func (a *account) refundedBecause() string {
 		return a.undoCause
 	}
 	return "requested"
-}
-
-const nextMessageSQL = `
-select id, payload from webhooks where transaction_id = @transaction_id and state = 'pending'
- order by created_at, id limit 1`
-
-// NextMessage is the oldest event the shop has not been told; false if none.
-func (s *Store) NextMessage(ctx context.Context, transactionID string) (activities.Message, bool, error) {
-	var next activities.Message
-	err := s.pool.QueryRow(ctx, nextMessageSQL, pgx.NamedArgs{"transaction_id": transactionID}).Scan(&next.ID, &next.Payload)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return activities.Message{}, false, nil
-	}
-	return next, err == nil, fault(err)
-}
-
-const messageOfSQL = `select transaction_id from webhooks where id = @id`
-
-const toldSQL = `
-update webhooks
-   set state = @how, attempts = attempts + @attempts,
-       delivered_at = case when @how = 'delivered' then now() end,
-       last_error = case when @how = 'delivered' then '' else last_error end
- where id = @id and state = 'pending'`
-
-// Told ends a message, and with the last one a shipped payment's saga. Giving up
-// opens a case; taken later after all, the message closes it.
-func (s *Store) Told(ctx context.Context, messageID string, how activities.Telling) (payment.Books, error) {
-	var transactionID string
-	err := s.pool.QueryRow(ctx, messageOfSQL, pgx.NamedArgs{"id": messageID}).Scan(&transactionID)
-	if err != nil {
-		return payment.Books{}, fault(err)
-	}
-	return s.change(ctx, transactionID, func(a *account) error {
-		tried := 1
-		if how == activities.GaveUp {
-			tried = 0
-		}
-		tag, err := a.tx.Exec(ctx, toldSQL, pgx.NamedArgs{"id": messageID, "how": how, "attempts": tried})
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 1 {
-			if err := a.heard(ctx, messageID, how); err != nil {
-				return err
-			}
-		}
-		return a.complete(ctx)
-	})
-}
-
-func (a *account) heard(ctx context.Context, messageID string, how activities.Telling) error {
-	var err error
-	switch how {
-	case activities.Taken:
-		err = errors.Join(a.step(ctx, "notify", "done"),
-			closeCase(ctx, a.tx, messageID, "the shop took it", payment.CaseNotifyFailed))
-	case activities.Stopped:
-		err = a.step(ctx, "notify", "refused")
-	case activities.GaveUp:
-		err = errors.Join(a.stepBecame(ctx, "notify", "gave_up"),
-			a.openCase(ctx, payment.CaseNotifyFailed, messageID, "the shop did not take "+messageID))
-	}
-	if err != nil {
-		return err
-	}
-	return a.note(ctx, "told the shop "+messageID+": "+string(how))
-}
-
-// Complete moves a shipped payment with nobody left to tell to completed.
-func (s *Store) Complete(ctx context.Context, transactionID string) (payment.Books, error) {
-	return s.change(ctx, transactionID, func(a *account) error { return a.complete(ctx) })
-}
-
-const pendingSQL = `
-select exists (select from webhooks where transaction_id = @transaction_id and state = 'pending')`
-
-func (a *account) complete(ctx context.Context) error {
-	if a.stage != payment.Shipped {
-		return nil
-	}
-	var pending bool
-	err := a.tx.QueryRow(ctx, pendingSQL, pgx.NamedArgs{"transaction_id": a.id()}).Scan(&pending)
-	if err != nil || pending {
-		return err
-	}
-	return a.move(ctx, payment.Completed, "nobody is left to tell")
 }

@@ -9,66 +9,72 @@ import (
 )
 
 const insertOrder = `
-insert into orders (out_trade_no, appid, description, amount_fen, currency, trade_type,
+insert into orders (out_trade_no, appid, description, amount_fen, currency, trade_type, openid, payer_client_ip, h5_type,
                     late_payment, shipping, expires_at, created_by, created_at)
-values (@out_trade_no, @appid, @description, @amount_fen, @currency, @trade_type,
+values (@out_trade_no, @appid, @description, @amount_fen, @currency, @trade_type, @openid, @payer_client_ip, @h5_type,
         @late_payment, @shipping, @expires_at, @creator, @created_at)
 on conflict (out_trade_no) do nothing`
 
 // The order just inserted, or one that a crash left without an offer: the same in
 // every word of its creator, and to be paid in the same time.
 const orderToOffer = `
-select out_trade_no, appid, description, amount_fen, currency, trade_type, state,
-       late_payment, shipping, expires_at, code_url, created_at
+select out_trade_no, appid, description, amount_fen, currency, trade_type, openid, payer_client_ip, h5_type, state,
+       late_payment, shipping, expires_at, offer, created_at
   from orders
  where out_trade_no = @out_trade_no and created_by = @creator
-   and state = 'pending' and code_url = '' and expires_at > now()
+   and state = 'pending' and offer = '' and expires_at > now()
    and appid = @appid and description = @description
    and amount_fen = @amount_fen and currency = @currency and trade_type = @trade_type
+   and openid = @openid and payer_client_ip = @payer_client_ip and h5_type = @h5_type
    and late_payment = @late_payment and shipping = @shipping
    and expires_at - created_at = @expires_at::timestamptz - @created_at::timestamptz`
 
 // TakeOrder writes an order down, or finds the same one still without an offer,
 // and returns it with the times it was first given: WeChat takes an order again
-// only with the same parameters. Conflict if its number stands for any other.
-func (s *Store) TakeOrder(ctx context.Context, order payment.Order, creator string) (payment.Order, error) {
+// only with the same parameters. Again tells that it was found, so that WeChat may
+// know it already. Conflict if its number stands for any other.
+func (s *Store) TakeOrder(ctx context.Context, order payment.Order, creator string) (taken payment.Order, again bool, err error) {
 	args := pgx.NamedArgs{
-		"out_trade_no": order.OutTradeNo,
-		"appid":        order.AppID,
-		"description":  order.Description,
-		"amount_fen":   order.AmountFen,
-		"currency":     order.Currency,
-		"trade_type":   order.TradeType,
-		"late_payment": order.LatePayment,
-		"shipping":     order.Shipping,
-		"expires_at":   order.ExpiresAt,
-		"creator":      creator,
-		"created_at":   order.CreatedAt,
+		"out_trade_no":    order.OutTradeNo,
+		"appid":           order.AppID,
+		"description":     order.Description,
+		"amount_fen":      order.AmountFen,
+		"currency":        order.Currency,
+		"trade_type":      order.TradeType,
+		"openid":          string(order.OpenID),
+		"payer_client_ip": string(order.PayerClientIP),
+		"h5_type":         order.H5Type,
+		"late_payment":    order.LatePayment,
+		"shipping":        order.Shipping,
+		"expires_at":      order.ExpiresAt,
+		"creator":         creator,
+		"created_at":      order.CreatedAt,
 	}
-	var taken payment.Order
-	err := s.tx(ctx, func(tx pgx.Tx) (err error) {
-		if _, err := tx.Exec(ctx, insertOrder, args); err != nil {
+	err = s.tx(ctx, func(tx pgx.Tx) error {
+		inserted, err := tx.Exec(ctx, insertOrder, args)
+		if err != nil {
 			return err
 		}
+		again = inserted.RowsAffected() == 0
 		taken, err = scanOrder(tx.Query(ctx, orderToOffer, args))
 		return err
 	})
 	if payment.KindOf(err) == payment.NotFound {
-		return taken, payment.Fail(payment.Conflict, "order_exists", "this out_trade_no is taken; nothing was changed", err)
+		err = payment.Fail(payment.Conflict, "order_exists", "this out_trade_no is taken; nothing was changed", err)
 	}
-	return taken, err
+	return taken, again, err
 }
 
 const offered = `
-update orders set code_url = case code_url when '' then @code_url else code_url end
+update orders set offer = case offer when '' then @offer else offer end
  where out_trade_no = @out_trade_no
-returning out_trade_no, appid, description, amount_fen, currency, trade_type, state,
-          late_payment, shipping, expires_at, code_url, created_at`
+returning out_trade_no, appid, description, amount_fen, currency, trade_type, openid, payer_client_ip, h5_type, state,
+          late_payment, shipping, expires_at, offer, created_at`
 
-// Offered notes what WeChat's QR code holds. Of two offers at once the first one
-// stays, and both callers learn it. NotFound if there is no such order.
-func (s *Store) Offered(ctx context.Context, outTradeNo, codeURL string) (payment.Order, error) {
-	order, err := scanOrder(s.pool.Query(ctx, offered, pgx.NamedArgs{"out_trade_no": outTradeNo, "code_url": codeURL}))
+// Offered notes what WeChat answered the prepay. Of two offers at once the first
+// one stays, and both callers learn it. NotFound if there is no such order.
+func (s *Store) Offered(ctx context.Context, outTradeNo, offer string) (payment.Order, error) {
+	order, err := scanOrder(s.pool.Query(ctx, offered, pgx.NamedArgs{"out_trade_no": outTradeNo, "offer": offer}))
 	return order, fault(err)
 }
 
@@ -86,7 +92,7 @@ select json_build_object(
   'state', o.state,
   'amount_fen', o.amount_fen,
   'expires_at', o.expires_at,
-  'code_url', case when o.state = 'pending' and o.expires_at > now() then o.code_url else '' end,
+  'code_url', case when o.trade_type = 'native' and o.state = 'pending' and o.expires_at > now() then o.offer else '' end,
   'payments', (
     select coalesce(json_agg(p order by p.created_at, p.transaction_id), '[]')
       from (select transaction_id, amount_fen, refunded_fen, stage, created_at
@@ -99,6 +105,8 @@ select json_build_object(
     select json_agg(e order by e.at, e.id)
       from (select o.created_at as at, 0::bigint as id, '' as transaction_id, '' as was, '' as became,
                    'ordered' as what, o.created_by as actor
+            union all
+            select o.closed_at, 0, '', '', '', 'closed', o.closed_by where o.closed_at is not null
             union all
             select at, id, transaction_id, was, became, what, actor
               from payment_events join payments using (transaction_id) where out_trade_no = o.out_trade_no) e))

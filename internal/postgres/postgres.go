@@ -9,6 +9,7 @@ package postgres
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,6 +30,16 @@ type Settings struct {
 	// SweepEvery is how often the sweep looks for payments without a run. Each
 	// move gives a payment six such intervals of peace.
 	SweepEvery time.Duration
+	// AskAboveFen is the amount above which WeChat is asked before a payment is
+	// accepted; nil asks for none.
+	AskAboveFen *int64
+	Mini        Mini
+}
+
+// Mini is the mini-program whose payers are told of shipments.
+type Mini struct {
+	AppID string            // orders of any other are nobody's to tell
+	Tells []activities.Whom // besides the shop; empty for none
 }
 
 // Store is the books in one Postgres database. It is safe for concurrent use.
@@ -41,7 +52,12 @@ var _ interface {
 	activities.ShopLedger
 	activities.RefundLedger
 	activities.EvidenceLedger
+	activities.OrderLedger
 } = (*Store)(nil)
+
+// connections is how many one process uses at most, unless the URL says otherwise
+// (pool_max_conns): an api and a few workers fit into Postgres's default of 100.
+const connections = 20
 
 // Open connects to the books at url, a Postgres connection string. It does not
 // migrate them: see Migrate and Ready.
@@ -49,6 +65,9 @@ func Open(ctx context.Context, url string, settings Settings) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, payment.Fail(payment.Invalid, "database_url", "DATABASE_URL is no Postgres connection string", err)
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = connections
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

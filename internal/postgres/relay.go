@@ -20,13 +20,16 @@ const (
 
 func (s *Store) peace() time.Duration { return sweepPeace * s.settings.SweepEvery }
 
-// The numbers of a refund's payment come from the books, where it is ours.
+// A refund's payment comes from the books, whoever made the refund, or from the
+// inbox where its saga has not begun. A refund that somebody else made was taken
+// up by a case.
 const leaseNewsSQL = `
 with due as (
   select i.id,
          i.kind = 'payment' and exists (select from payments p where p.transaction_id = i.transaction_id)
       or i.kind = 'refund' and exists (select from refunds r where r.out_refund_no = i.out_refund_no
-                                          and (r.is_foreign or r.state in ('success', 'closed'))) as taken_up
+                                          and (r.is_foreign or r.state in ('success', 'closed'))) as taken_up,
+         i.kind = 'refund' and exists (select from refunds r where r.out_refund_no = i.out_refund_no and r.is_foreign) as foreign_made
     from inbox i
    where not i.done and i.next_try_at <= now()
    order by i.next_try_at
@@ -35,20 +38,24 @@ with due as (
 ), leased as (
   update inbox i
      set done = due.taken_up,
+         verdict = case when due.foreign_made then 'case' else i.verdict end,
          tries = i.tries + 1,
          next_try_at = now() + least(@first_lease::interval * 2 ^ least(i.tries, 9), @longest_lease::interval)
     from due
    where i.id = due.id
   returning i.*
 )
-select l.id, l.kind, l.tries - 1, l.out_refund_no, l.done, r.out_refund_no is not null,
-       coalesce(p.transaction_id, l.transaction_id), coalesce(p.out_trade_no, l.out_trade_no),
-       coalesce(p.appid, l.appid), coalesce(p.mchid, l.mchid), coalesce(p.amount_fen, l.amount_fen),
-       coalesce(p.currency, l.currency), coalesce(p.trade_state, l.trade_state),
-       coalesce(p.paid_at, l.paid_at, l.received_at), coalesce(p.via, l.via)
+select l.id, l.kind, l.tries - 1, l.received_at, l.out_refund_no, l.done, r.out_refund_no is not null,
+       p.transaction_id is not null or i.transaction_id is not null,
+       coalesce(p.transaction_id, l.transaction_id), coalesce(p.out_trade_no, i.out_trade_no, l.out_trade_no),
+       coalesce(p.appid, i.appid, l.appid), coalesce(p.mchid, i.mchid, l.mchid), coalesce(p.amount_fen, i.amount_fen, l.amount_fen),
+       coalesce(p.currency, i.currency, l.currency), coalesce(p.trade_state, i.trade_state, l.trade_state),
+       coalesce(p.paid_at, i.paid_at, i.received_at, l.paid_at, l.received_at), coalesce(p.via, i.via, l.via)
   from leased l
   left join refunds r  on l.kind = 'refund' and r.out_refund_no = l.out_refund_no and not r.is_foreign
-  left join payments p on p.transaction_id = r.transaction_id
+  left join payments p on l.kind = 'refund' and p.transaction_id = coalesce(r.transaction_id, l.transaction_id)
+  left join inbox i    on l.kind = 'refund' and i.transaction_id = l.transaction_id
+                      and i.kind = 'payment' and i.verdict = 'accepted'
  order by l.id`
 
 // LeaseNews hands out news that is due, and ends what the books have taken up:
@@ -58,7 +65,7 @@ func (s *Store) LeaseNews(ctx context.Context, atMost int) ([]payment.Errand, er
 	return lease(ctx, s, leaseNewsSQL, pgx.NamedArgs{
 		"at_most": atMost, "first_lease": firstLease, "longest_lease": longestLease,
 	}, func(row pgx.CollectableRow) (e payment.Errand, err error) {
-		return e, row.Scan(append([]any{&e.InboxID, &e.Kind, &e.Tries, &e.OutRefundNo, &e.Over, &e.Ours}, input(&e.Payment)...)...)
+		return e, row.Scan(append([]any{&e.InboxID, &e.Kind, &e.Tries, &e.KeptAt, &e.OutRefundNo, &e.Over, &e.Ours, &e.Known}, input(&e.Payment)...)...)
 	})
 }
 
@@ -137,13 +144,25 @@ select l.id, l.kind,
   left join inbox i    on i.transaction_id = l.transaction_id and i.kind = 'payment' and i.verdict = 'accepted'
  where p.transaction_id is not null or i.transaction_id is not null`
 
-// LeaseRequests hands out queued requests that no saga has begun.
+// LeaseRequests hands out queued requests that no saga has begun. Their lease is
+// short, for Temporal may be back soon; Summoned puts them off for longer.
 func (s *Store) LeaseRequests(ctx context.Context, atMost int) ([]payment.Summons, error) {
 	return lease(ctx, s, leaseRequestsSQL, pgx.NamedArgs{
 		"at_most": atMost, "longest_lease": longestLease,
 	}, func(row pgx.CollectableRow) (q payment.Summons, err error) {
 		return q, row.Scan(append([]any{&q.RequestID, &q.Kind}, input(&q.Payment)...)...)
 	})
+}
+
+const summonedSQL = `
+update requests set sweep_at = now() + least(greatest(@peace::interval, (now() - updated_at) / 4), @longest_peace::interval)
+ where id = @id and state = 'queued'`
+
+// Summoned puts a request off whose saga was told of it, the longer the longer it
+// has waited: each time adds to the run's history.
+func (s *Store) Summoned(ctx context.Context, requestID string) error {
+	_, err := s.pool.Exec(ctx, summonedSQL, pgx.NamedArgs{"id": requestID, "peace": s.peace(), "longest_peace": longestPeace})
+	return fault(err)
 }
 
 // lease runs one statement that hides what it returns, and commits it before

@@ -13,7 +13,7 @@ import (
 const requestSQL = `
 select to_json(q)
   from (select id, transaction_id, kind, state, actor, reason, goods, outcome, evidence, amount_fen,
-               approver, detail, created_at, expires_at
+               out_refund_no, approver, detail, created_at, expires_at
           from requests where id = @id) q`
 
 // Request reads one request.
@@ -63,6 +63,8 @@ func (s *Store) BeginRequest(ctx context.Context, requestID string) (payment.Boo
 		switch request.Kind {
 		case payment.Compensate:
 			return a.beginCompensate(ctx, request)
+		case payment.PartialRefund:
+			return a.beginPart(ctx, request)
 		case payment.Retry:
 			return a.beginRetry(ctx, request)
 		default:
@@ -109,28 +111,35 @@ func (a *account) refusal(ctx context.Context, request payment.Request) (string,
 		return "", err
 	}
 	approved := request.Approver != ""
-	loose := request.Goods == payment.GoodsReturned || request.Goods == payment.GoodsKept
 	switch {
 	case !approved && newNumber:
 		return "WeChat closed the last refund; a new number needs an approver", nil
-	case !approved && loose:
+	case !approved && loose(request.Goods):
 		return "to refund without stopping the goods needs an approver", nil
 	}
-	if request.Kind != payment.Compensate {
+	switch request.Kind {
+	case payment.PartialRefund:
+		return a.noPart(ctx, request)
+	case payment.Retry:
 		return "", nil
 	}
-	leftFen, _, err := a.left(ctx)
+	purse, err := a.purse(ctx)
 	if err != nil {
 		return "", err
 	}
-	if leftFen > request.AmountFen {
-		return fmt.Sprintf("asked for %d fen, and %d fen would go back now", request.AmountFen, leftFen), nil
+	if purse.leftFen > request.AmountFen {
+		return fmt.Sprintf("asked for %d fen, and %d fen would go back now", request.AmountFen, purse.leftFen), nil
 	}
 	shipment, err := a.shipment(ctx)
-	if err == nil && loose && a.mayStillShip(shipment) {
+	if err == nil && loose(request.Goods) && a.mayStillShip(shipment) {
 		return "the shipment is not known to be dispatched; stop it first", nil
 	}
 	return "", err
+}
+
+// loose tells whether money goes back without the goods being stopped.
+func loose(goods payment.Goods) bool {
+	return goods == payment.GoodsReturned || goods == payment.GoodsKept
 }
 
 // mayStillShip tells whether goods could leave after a refund that does not stop
@@ -142,11 +151,12 @@ func (a *account) mayStillShip(shipment payment.Shipment) bool {
 }
 
 const lastRefundClosedSQL = `
-select coalesce((select state = 'closed' from refunds
+select coalesce((select state in ('closed', 'withdrawn') from refunds
                   where transaction_id = @transaction_id and not is_foreign
+                    and (state <> 'withdrawn' or asked_at is not null)
                   order by created_at desc limit 1), false)`
 
-// wantsNewNumber tells whether going on would refund again after a CLOSED.
+// wantsNewNumber tells whether going on would refund again after WeChat's no.
 func (a *account) wantsNewNumber(ctx context.Context) (yes bool, err error) {
 	err = a.tx.QueryRow(ctx, lastRefundClosedSQL, pgx.NamedArgs{"transaction_id": a.id()}).Scan(&yes)
 	return yes, err
@@ -159,7 +169,7 @@ update requests set state = @state, detail = @detail, sweep_at = now() + @peace,
 // endRequest moves an open request on: to running, or to its end.
 func (a *account) endRequest(ctx context.Context, id string, state payment.RequestState, detail string) error {
 	_, err := a.tx.Exec(ctx, endRequestSQL, pgx.NamedArgs{
-		"id": id, "state": state, "detail": detail, "peace": sweepPeace * a.store.settings.SweepEvery,
+		"id": id, "state": state, "detail": detail, "peace": a.store.peace(),
 	})
 	if err != nil || state == payment.Running {
 		return err
@@ -168,10 +178,13 @@ func (a *account) endRequest(ctx context.Context, id string, state payment.Reque
 }
 
 const endRunningSQL = `
-update requests set state = @state, detail = @detail, updated_at = now()
- where transaction_id = @transaction_id and state = 'running'`
+update requests q set state = @state, detail = @detail, updated_at = now()
+ where transaction_id = @transaction_id and state = 'running'
+   and not exists (select from refunds r where r.out_refund_no = q.out_refund_no
+                      and r.state in ('requested', 'processing', 'abnormal'))`
 
-// endRunning ends the request that runs, if one does.
+// endRunning ends the request that runs, if one does. A part that WeChat was asked
+// for goes on: its refund ends it.
 func (a *account) endRunning(ctx context.Context, state payment.RequestState, detail string) error {
 	_, err := a.tx.Exec(ctx, endRunningSQL, pgx.NamedArgs{"transaction_id": a.id(), "state": state, "detail": detail})
 	return err

@@ -19,7 +19,7 @@ on conflict (transaction_id) do nothing`
 
 const parcelSQL = `
 select s.ship_key, p.out_trade_no, p.transaction_id, p.amount_fen, p.currency, coalesce(o.shipping, '{}'),
-       s.state, s.forgotten_at
+       s.state, s.shipment_id, s.forgotten_at
   from shipments s
   join payments p using (transaction_id)
   left join orders o on o.out_trade_no = p.out_trade_no
@@ -62,7 +62,7 @@ func (a *account) parcel(ctx context.Context, state payment.Shipment) (p activit
 	}
 	var forgottenAt *time.Time
 	err = a.tx.QueryRow(ctx, parcelSQL, args).Scan(
-		&p.Key, &p.OutTradeNo, &p.TransactionID, &p.AmountFen, &p.Currency, &p.Shipping, &p.State, &forgottenAt)
+		&p.Key, &p.OutTradeNo, &p.TransactionID, &p.AmountFen, &p.Currency, &p.Shipping, &p.State, &p.ShipmentID, &forgottenAt)
 	p.ForgottenAt = orZero(forgottenAt)
 	return p, err
 }
@@ -78,11 +78,13 @@ func (a *account) shipment(ctx context.Context) (state payment.Shipment, err err
 	return state, err
 }
 
-// The facts are kept whatever came in between. A tombstone stays one, and what
-// is dispatched stays so: stragglers tell old news.
+// The facts are kept whatever came in between. A tombstone stays one until the
+// shop has said what became of it, and what is dispatched stays so: stragglers
+// tell old news. That the shop dispatched what it had cancelled is no old news.
 const dispatchedSQL = `
 update shipments
-   set state = case when state in ('dispatched', 'cancelling', 'cancelled') then state else @state end,
+   set state = case when state in ('dispatched', 'cancelling') or (state = 'cancelled' and @state <> 'dispatched')
+                    then state else @state end,
        shipment_id = coalesce(nullif(@shipment_id, ''), shipment_id),
        carrier     = coalesce(nullif(@carrier, ''), carrier),
        tracking_no = coalesce(nullif(@tracking_no, ''), tracking_no),
@@ -112,11 +114,30 @@ func (s *Store) Dispatched(ctx context.Context, transactionID string, word activ
 			return payment.Failf(payment.NotFound, "no_shipment", "nobody asked the shop to ship this payment")
 		}
 		now, err := a.shipment(ctx)
-		if err != nil || now == before {
+		switch {
+		case err != nil || now == before:
 			return err
+		case before == payment.ShipCancelled, a.stage == payment.Refunded, a.stage == payment.Resolved:
+			return a.dispatchedAnyway(ctx)
 		}
 		return a.answeredYes(ctx, now)
 	})
+}
+
+// dispatchedAnyway is told of goods that left although the money goes back, or
+// went. As long as WeChat was not asked for it, the money stays until a person
+// has looked.
+func (a *account) dispatchedAnyway(ctx context.Context) error {
+	const why = "the shop dispatched it, although the money goes back"
+	open, err := a.openRefund(ctx)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	asked := !open.AskedAt.IsZero() && !open.Part
+	if a.stage == payment.Compensating && !asked && a.refundedFen < a.paid.AmountFen {
+		return a.stop(ctx, payment.Hold{Reason: payment.CaseCancelRefused, Direction: payment.Backward}, why)
+	}
+	return a.openCase(ctx, payment.CaseDispatchedAnyway, "", why)
 }
 
 func (a *account) answeredYes(ctx context.Context, now payment.Shipment) error {
@@ -172,17 +193,28 @@ func (a *account) shipmentMoves(ctx context.Context, to payment.Shipment, from .
 // a yes is a straggler's, and changes nothing.
 func (s *Store) ShipRefused(ctx context.Context, transactionID, why string) (payment.Books, error) {
 	return s.change(ctx, transactionID, func(a *account) error {
-		refused, err := a.shipmentMoves(ctx, payment.ShipRefused, payment.ShipRequested, payment.ShipAccepted)
-		if err != nil || !refused {
-			return err
-		}
-		if err := a.step(ctx, "ship", "refused"); err != nil {
-			return err
-		}
-		why = "the shop refuses: " + oneLine(why, 300)
-		if a.stage == payment.Paid || (a.stage == payment.Holding && a.hold.Reason == payment.CaseShipUnknown) {
-			return a.undo(ctx, shopRefused, payment.GoodsStop, why)
-		}
-		return a.note(ctx, why)
+		return a.willNotShip(ctx, payment.ShipRequested, "the shop refuses: "+oneLine(why, 300))
 	})
+}
+
+// CalledOff writes down that the shop cancelled what it had accepted, and turns
+// the payment round. Before its yes, what it shows as cancelled is not this.
+func (s *Store) CalledOff(ctx context.Context, transactionID string) (payment.Books, error) {
+	return s.change(ctx, transactionID, func(a *account) error {
+		return a.willNotShip(ctx, payment.ShipAccepted, "the shop cancelled what it had accepted")
+	})
+}
+
+func (a *account) willNotShip(ctx context.Context, was payment.Shipment, why string) error {
+	refused, err := a.shipmentMoves(ctx, payment.ShipRefused, was)
+	if err != nil || !refused {
+		return err
+	}
+	if err := a.step(ctx, "ship", "refused"); err != nil {
+		return err
+	}
+	if a.stage == payment.Paid || (a.stage == payment.Holding && a.hold.Reason == payment.CaseShipUnknown) {
+		return a.undo(ctx, shopRefused, payment.GoodsStop, why)
+	}
+	return a.note(ctx, why)
 }

@@ -71,6 +71,7 @@ func TestTheShopsWordIsWrittenDown(t *testing.T) {
 	yes := func(w *world) { w.dispatched(payment.ShipDispatched) }
 	later := func(w *world) { w.dispatched(payment.ShipAccepted) }
 	no := func(w *world) { w.must(w.ShipRefused(w.Context(), txn, "sold_out: none left")) }
+	calledOff := func(w *world) { w.must(w.CalledOff(w.Context(), txn)) }
 	cancelled := func(w *world) { w.must(w.Cancelled(w.Context(), txn)) }
 	for name, row := range map[string]struct {
 		words    []func(*world)
@@ -86,14 +87,18 @@ func TestTheShopsWordIsWrittenDown(t *testing.T) {
 		"a late accepted changes no yes": {[]func(*world){yes, later}, payment.Shipped, "dispatched S1 SF1", payment.OrderShipped, "done 1 "},
 		"refused":                        {[]func(*world){no}, payment.Compensating, "refused  ", payment.OrderPaid, "refused 1 "},
 		"accepted, then cancelled by the shop": {
-			[]func(*world){later, no}, payment.Compensating, "refused S1 SF1", payment.OrderPaid, "refused 2 "},
-		"a late no changes no yes": {[]func(*world){yes, no}, payment.Shipped, "dispatched S1 SF1", payment.OrderShipped, "done 1 "},
+			[]func(*world){later, calledOff}, payment.Compensating, "refused S1 SF1", payment.OrderPaid, "refused 2 "},
+		"a late no to our asking changes no accepted":      {[]func(*world){later, no}, payment.Paid, "accepted S1 SF1", payment.OrderPaid, "running 1 "},
+		"what it shows as cancelled before a yes is other": {[]func(*world){calledOff}, payment.Paid, "requested  ", payment.OrderPaid, ""},
+		"a late no changes no yes":                         {[]func(*world){yes, no}, payment.Shipped, "dispatched S1 SF1", payment.OrderShipped, "done 1 "},
 		"dispatched while it goes back: the facts are kept": {
 			[]func(*world){undo, yes}, payment.Compensating, "dispatched S1 SF1", payment.OrderPaid, ""},
 		"dispatched after the tombstone: it stays one": {
 			[]func(*world){undo, cancel, yes}, payment.Compensating, "cancelling S1 SF1", payment.OrderPaid, ""},
-		"dispatched after the shop cancelled: it stays cancelled": {
-			[]func(*world){undo, cancel, cancelled, yes}, payment.Compensating, "cancelled S1 SF1", payment.OrderPaid, ""},
+		"accepted after the shop cancelled: it stays cancelled": {
+			[]func(*world){undo, cancel, cancelled, later}, payment.Compensating, "cancelled S1 SF1", payment.OrderPaid, ""},
+		"dispatched after the shop cancelled: a person looks": {
+			[]func(*world){undo, cancel, cancelled, yes}, payment.Holding, "dispatched S1 SF1", payment.OrderPaid, ""},
 		"refused while it goes back": {[]func(*world){undo, no}, payment.Compensating, "refused  ", payment.OrderPaid, "refused 1 "},
 		"refused after the tombstone: the shop must still say so to cancel": {
 			[]func(*world){undo, cancel, no}, payment.Compensating, "cancelling  ", payment.OrderPaid, ""},

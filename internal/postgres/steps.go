@@ -11,14 +11,19 @@ import (
 )
 
 const stepSQL = `
-insert into steps (transaction_id, step, state, attempts)
-values (@transaction_id, @step, @state, 1)
+insert into steps (transaction_id, step, state, attempts, last_error)
+values (@transaction_id, @step, @state, 1, @error)
 on conflict (transaction_id, step) do update
-   set state = excluded.state, attempts = steps.attempts + 1, last_error = '', updated_at = now()`
+   set state = excluded.state, attempts = steps.attempts + 1, last_error = excluded.last_error, updated_at = now()`
 
 // step notes an attempt that was answered, and the state it left the step in.
 func (a *account) step(ctx context.Context, step, state string) error {
-	_, err := a.tx.Exec(ctx, stepSQL, pgx.NamedArgs{"transaction_id": a.id(), "step": step, "state": state})
+	return a.stepFailed(ctx, step, state, "")
+}
+
+// stepFailed notes an attempt whose answer ends the step, and what the answer was.
+func (a *account) stepFailed(ctx context.Context, step, state, why string) error {
+	_, err := a.tx.Exec(ctx, stepSQL, pgx.NamedArgs{"transaction_id": a.id(), "step": step, "state": state, "error": why})
 	return err
 }
 
@@ -39,25 +44,16 @@ values (@transaction_id, @step, 'running', 1, @error)
 on conflict (transaction_id, step) do update
    set attempts = steps.attempts + 1, last_error = excluded.last_error, updated_at = now()`
 
-const triedMessageSQL = `
-update webhooks set attempts = attempts + 1, last_error = @error
- where id = (select id from webhooks where transaction_id = @transaction_id and state = 'pending'
-              order by created_at, id limit 1)`
-
-// Tried notes a failed attempt at a step, for people; a failed notify counts
-// with its message too.
+// Tried notes a failed attempt at a step, for people.
 func (s *Store) Tried(ctx context.Context, try activities.Try) error {
-	args := pgx.NamedArgs{"transaction_id": try.TransactionID, "step": try.Step, "error": oneLine(try.Error, 500)}
-	return s.tx(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, triedSQL, args); err != nil {
-			return err
-		}
-		if try.Step != "notify" {
-			return nil
-		}
-		_, err := tx.Exec(ctx, triedMessageSQL, args)
-		return err
+	return s.tx(ctx, func(tx pgx.Tx) error { return tried(ctx, tx, try) })
+}
+
+func tried(ctx context.Context, tx pgx.Tx, try activities.Try) error {
+	_, err := tx.Exec(ctx, triedSQL, pgx.NamedArgs{
+		"transaction_id": try.TransactionID, "step": try.Step, "error": oneLine(try.Error, 500),
 	})
+	return err
 }
 
 // oneLine makes text fit to be shown: no control characters, which could forge

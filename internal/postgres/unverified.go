@@ -27,7 +27,7 @@ on conflict (id) do nothing`
 // another is open, is written down as refused.
 func (s *Store) RecordUnverified(ctx context.Context, asked payment.Unverified) (payment.Books, error) {
 	return s.change(ctx, asked.TransactionID, func(a *account) error {
-		leftFen, _, err := a.left(ctx)
+		purse, err := a.purse(ctx)
 		if err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func (s *Store) RecordUnverified(ctx context.Context, asked payment.Unverified) 
 			"actor":  "unverified:" + cmp.Or(oneLine(asked.Actor, 64), "somebody"),
 			"reason": cmp.Or(reason, "(no usable reason was given)"),
 			"goods":  asked.Goods, "outcome": asked.Outcome, "evidence": append([]string{}, asked.Evidence...),
-			"amount_fen": leftFen, "window": payment.ApprovalExpiresAfter,
+			"amount_fen": max(purse.leftFen, 0), "window": payment.ApprovalExpiresAfter,
 			"detail": "another request was open",
 		}
 		a.actor = args["actor"].(string)

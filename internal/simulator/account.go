@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -28,6 +29,10 @@ type papers struct {
 	MchKeyPEM        string    `json:"mch_key_pem"`
 	APIv3Key         string    `json:"api_v3_key"` // 32 characters
 	PublicKeyID      string    `json:"public_key_id"`
+	APIv2Key         string    `json:"api_v2_key"` // 32 characters
+	MessageToken     string    `json:"message_token"`
+	MiniAppSecret    string    `json:"mini_app_secret"` // of AppID
+	Template         string    `json:"subscribe_template"`
 	PlatformKeyPEM   string    `json:"platform_key_pem"`
 	PlatformCertPEM  string    `json:"platform_cert_pem"`
 	CertKeyPEM       string    `json:"cert_key_pem"`
@@ -56,12 +61,6 @@ func loadAccount(dir string) (*account, error) {
 		if p, err = newPapers(); err != nil {
 			return nil, fmt.Errorf("simulator: making keys: %w", err)
 		}
-		if raw, err = json.MarshalIndent(p, "", "  "); err != nil {
-			return nil, fmt.Errorf("simulator: making keys: %w", err)
-		}
-		if err := writeWhole(path, raw); err != nil {
-			return nil, err
-		}
 	case err != nil:
 		return nil, fmt.Errorf("simulator: %w", err)
 	default:
@@ -69,7 +68,24 @@ func loadAccount(dir string) (*account, error) {
 			return nil, fmt.Errorf("simulator: %s: %w", path, err)
 		}
 	}
+	known := p
+	if p.complete(); p != known || raw == nil {
+		if raw, err = json.MarshalIndent(p, "", "  "); err != nil {
+			return nil, fmt.Errorf("simulator: making keys: %w", err)
+		}
+		if err := writeWhole(path, raw); err != nil {
+			return nil, err
+		}
+	}
 	return p.read()
+}
+
+// complete invents what an account made by an earlier version lacks.
+func (p *papers) complete() {
+	p.APIv2Key = cmp.Or(p.APIv2Key, hexText(16))
+	p.MessageToken = cmp.Or(p.MessageToken, hexText(16))
+	p.MiniAppSecret = cmp.Or(p.MiniAppSecret, hexText(16))
+	p.Template = cmp.Or(p.Template, base64.RawURLEncoding.EncodeToString(random(32)))
 }
 
 func (p papers) read() (*account, error) {
@@ -112,10 +128,16 @@ func (a *account) writeEnv(dir, base string) error {
 		"WECHATPAY_MCH_SERIAL=" + a.MchSerial,
 		"WECHATPAY_MCH_PRIVATE_KEY_FILE=" + file("merchant_key.pem"),
 		"WECHATPAY_API_V3_KEY=" + a.APIv3Key,
+		"WECHATPAY_API_V2_KEY=" + a.APIv2Key,
 		"WECHATPAY_PUBLIC_KEY_ID=" + a.PublicKeyID,
 		"WECHATPAY_PUBLIC_KEY_FILE=" + file("wechatpay_public_key.pem"),
 		"WECHATPAY_PLATFORM_CERTS_FILE=" + file("wechatpay_certs.pem"),
 		"WECHATPAY_BASE_URL=" + base,
+		"WECHAT_API_BASE_URL=" + base,
+		"WECHAT_MINI_APP_SECRET=" + a.MiniAppSecret,
+		"WECHAT_SUBSCRIBE_TEMPLATE=" + a.Template,
+		"WECHAT_CONSIGNOR_CONTACT=189****1234", // the shop ships by SF, of whose parcels WeChat wants one
+		"WECHAT_MESSAGE_TOKEN=" + a.MessageToken,
 		"FULFILMENT_URL=" + base + "/shop",
 		"FULFILMENT_SECRET=" + a.FulfilmentSecret,
 		"WEBHOOK_URL=" + base + "/shop/webhooks",
@@ -150,6 +172,7 @@ func newPapers() (papers, error) {
 		WebhookSecret:    "whsec_" + base64.StdEncoding.EncodeToString(random(24)),
 		Since:            now,
 	}
+	p.complete()
 	var certKey *rsa.PrivateKey
 	for _, to := range []*string{&p.MchKeyPEM, &p.PlatformKeyPEM, &p.CertKeyPEM} {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)

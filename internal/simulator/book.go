@@ -8,11 +8,15 @@ import (
 // book is everything that has happened, found by its number. What it points to
 // is never altered, only replaced.
 type book struct {
-	dossiers  map[string]*dossier // by out_trade_no
-	payments  map[string]*paid    // by transaction_id
-	refunds   map[string]*refund  // by out_refund_no
-	shipments map[string]*shipment
-	notices   map[string]*notice
+	dossiers      map[string]*dossier // by out_trade_no
+	payments      map[string]*paid    // by transaction_id
+	refunds       map[string]*refund  // by out_refund_no
+	shipments     map[string]*shipment
+	notices       map[string]*notice
+	shippingInfos map[string]*shippingInfo // by transaction_id
+	tokens        map[string]*token        // by value
+	token         string                   // the latest one
+	ahead         time.Duration            // how far the world's clock has been moved
 }
 
 // dossier is all that belongs to one order number, ordered or not.
@@ -25,15 +29,18 @@ type dossier struct {
 	deliveries []Delivery
 	calls      []called
 	scripts    map[string]script // by call
+	messages   []*subscribed
 }
 
 func newBook() *book {
 	return &book{
-		dossiers:  map[string]*dossier{},
-		payments:  map[string]*paid{},
-		refunds:   map[string]*refund{},
-		shipments: map[string]*shipment{},
-		notices:   map[string]*notice{},
+		dossiers:      map[string]*dossier{},
+		payments:      map[string]*paid{},
+		refunds:       map[string]*refund{},
+		shipments:     map[string]*shipment{},
+		notices:       map[string]*notice{},
+		shippingInfos: map[string]*shippingInfo{},
+		tokens:        map[string]*token{},
 	}
 }
 
@@ -79,6 +86,15 @@ func (b *book) apply(f fact) {
 	case f.Call != nil:
 		d := b.open(f.Call.OutTradeNo)
 		d.calls = append(d.calls, *f.Call)
+	case f.Message != nil:
+		d := b.open(f.Message.OutTradeNo)
+		d.messages = append(d.messages, f.Message)
+	case f.ShippingInfo != nil:
+		b.shippingInfos[f.ShippingInfo.TransactionID] = f.ShippingInfo
+	case f.Token != nil:
+		b.tokens[f.Token.Value], b.token = f.Token, f.Token.Value
+	case f.Clock != nil:
+		b.ahead = f.Clock.Ahead
 	}
 }
 
@@ -112,7 +128,15 @@ type order struct {
 	State       string    `json:"state"`  // NOTPAY SUCCESS CLOSED; REFUND belongs to a payment
 	Params      string    `json:"params"` // digest of what was asked, to tell a repeat from a change
 	CodeURL     string    `json:"code_url,omitempty"`
+	PrepayID    string    `json:"prepay_id,omitempty"` // every trade type but NATIVE
+	OpenID      string    `json:"openid,omitempty"`    // of the one payer who may pay it: JSAPI
+	Expires     time.Time `json:"time_expire,omitzero"`
 	CreatedAt   time.Time `json:"created_at"`
+}
+
+// expired says whether it is too late to pay the order.
+func (o *order) expired(now time.Time) bool {
+	return !o.Expires.IsZero() && !now.Before(o.Expires)
 }
 
 // paid is one payment, with the words WeChat uses for it.

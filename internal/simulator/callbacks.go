@@ -27,6 +27,7 @@ type notice struct {
 	OutRefundNo   string    `json:"out_refund_no,omitempty"`
 	CreateTime    time.Time `json:"create_time"`
 	Key           string    `json:"key,omitempty"`      // kind of key that signs it
+	V2            string    `json:"v2,omitempty"`       // told by APIv2, signed so: MD5 or HMAC-SHA256
 	SignTest      bool      `json:"signtest,omitempty"` // the first attempt is a probe
 	Copies        int       `json:"copies,omitempty"`   // how many first attempts at once
 	Attempts      int       `json:"attempts"`
@@ -40,12 +41,16 @@ func paymentNotice(p *paid) *notice {
 	}
 }
 
-func refundNotice(r *refund) *notice {
-	event := "REFUND." + r.Status
+func refundNotice(r *refund, now time.Time) *notice {
 	return &notice{
-		ID: nameUUID(event, r.OutRefundNo), EventType: event, URL: r.NotifyURL,
-		OutTradeNo: r.OutTradeNo, TransactionID: r.TransactionID, OutRefundNo: r.OutRefundNo, CreateTime: time.Now(),
+		ID: refundNoticeID(r, r.Status), EventType: "REFUND." + r.Status, URL: r.NotifyURL,
+		OutTradeNo: r.OutTradeNo, TransactionID: r.TransactionID, OutRefundNo: r.OutRefundNo, CreateTime: now,
 	}
+}
+
+// refundNoticeID names the notification that a refund came to a status.
+func refundNoticeID(r *refund, status string) string {
+	return nameUUID("REFUND."+status, r.OutRefundNo)
 }
 
 // nameUUID is a version 5 UUID made from a name, like the ids of real
@@ -58,28 +63,41 @@ func nameUUID(parts ...string) string {
 }
 
 // deliver sends a notice in the background, after delay, until it is taken or the
-// retries are used up.
+// retries are used up. Where the clock jumps over several retries, all of them
+// follow at once, as all of them would have been due.
 func (s *simulator) deliver(id string, delay time.Duration) {
+	due := s.clock.now().Add(delay)
 	s.background(func() {
-		for s.wait(delay) {
-			n := s.notice(id)
-			if n.Done {
+		for s.clock.until(s.life, due) {
+			began := s.clock.ticked()
+			gap, again := s.attempt(id)
+			if !again {
 				return
 			}
-			letters := []letter{{url: n.URL, key: n.Key}}
-			if n.Attempts == 0 {
-				letters[0].signTest = n.SignTest
-				for len(letters) < n.Copies {
-					letters = append(letters, letters[0])
-				}
-			}
-			s.send(n, letters)
-			if n = s.attempted(id); n.Done {
-				return
-			}
-			delay = s.Retry[n.Attempts-1]
+			due = due.Add(s.clock.ticked().Sub(began) + gap)
 		}
 	})
+}
+
+// attempt sends a notice once and returns the gap until the next attempt, if there
+// is to be one.
+func (s *simulator) attempt(id string) (gap time.Duration, again bool) {
+	n := s.notice(id)
+	if n.Done {
+		return 0, false
+	}
+	letters := []letter{{url: n.URL, key: n.Key}}
+	if n.Attempts == 0 {
+		letters[0].signTest = n.SignTest
+		for len(letters) < n.Copies {
+			letters = append(letters, letters[0])
+		}
+	}
+	s.send(n, letters)
+	if n = s.attempted(id); n.Done {
+		return 0, false
+	}
+	return s.Retry[n.Attempts-1], true
 }
 
 func (s *simulator) notice(id string) (n *notice) {
@@ -136,7 +154,7 @@ type letter struct {
 }
 
 // send posts all letters at the same moment, notes each delivery and returns the
-// statuses, 0 where no answer came. A 200 or 204 to a genuine letter ends the
+// statuses, 0 where no answer came. A genuine letter that is taken ends the
 // notice's retries.
 func (s *simulator) send(n *notice, letters []letter) []int {
 	statuses := make([]int, len(letters))
@@ -150,11 +168,12 @@ func (s *simulator) send(n *notice, letters []letter) []int {
 		}
 		posted.Go(func() {
 			<-gate
-			statuses[i], _, _ = s.post(s.life, m)
-			if statuses[i] == 0 && s.life.Err() != nil {
+			status, answered, _ := s.post(s.life, m)
+			if status == 0 && s.life.Err() != nil {
 				return // our own end, not the receiver's silence
 			}
-			s.delivered(n, l, statuses[i])
+			statuses[i] = status
+			s.delivered(n, l, status, answered)
 		})
 	}
 	close(gate)
@@ -162,22 +181,31 @@ func (s *simulator) send(n *notice, letters []letter) []int {
 	return statuses
 }
 
-func (s *simulator) delivered(n *notice, l letter, status int) {
+func (s *simulator) delivered(n *notice, l letter, status int, answered []byte) {
 	spoilt := l.signTest || l.tamper != ""
 	s.Log.Debug("callback", "event_type", n.EventType, "out_trade_no", n.OutTradeNo, "status", status, "false", spoilt)
 	s.ledger.change(func(b *book) []fact {
 		facts := []fact{{Delivery: &Delivery{
 			NotificationID: n.ID, EventType: n.EventType, OutTradeNo: n.OutTradeNo, TransactionID: n.TransactionID,
-			OutRefundNo: n.OutRefundNo, URL: l.url, Status: status, False: spoilt, At: time.Now(),
+			OutRefundNo: n.OutRefundNo, URL: l.url, Status: status, False: spoilt, At: s.clock.now(),
 		}}}
 		now := b.notices[n.ID]
-		if taken := status == http.StatusOK || status == http.StatusNoContent; taken && !spoilt && !now.Done {
+		if n.taken(status, answered) && !spoilt && !now.Done {
 			done := *now
 			done.Done = true
 			facts = append(facts, fact{Notice: &done})
 		}
 		return facts
 	})
+}
+
+// taken says whether the merchant has taken a notice over. APIv2 wants to hear it
+// in XML.
+func (n *notice) taken(status int, answered []byte) bool {
+	if n.V2 != "" {
+		return status == http.StatusOK && saysSuccess(answered)
+	}
+	return status == http.StatusOK || status == http.StatusNoContent
 }
 
 // message is an HTTP request ready to be sent.

@@ -241,6 +241,53 @@ func TestRefundCallbackIsLost(t *testing.T) {
 	}
 }
 
+func TestRefundCallbackOvertakesTheAnswer(t *testing.T) {
+	w := start(t)
+	m := w.merchant(func(n int, good bool) int {
+		if n == 1 {
+			return http.StatusServiceUnavailable // refused once, it is repeated as any other
+		}
+		return sane(n, good)
+	})
+	var paid PayAnswer
+	w.steer("/orders/order-1/pay", PayRequest{AmountFen: 100, NotifyURL: m.URL, Lose: true}, &paid)
+	w.steer("/orders/order-1/plan", Plan{RefundNotify: "reorder"}, nil)
+	answer, err := w.refund(paid.TransactionID, "R1", 100, 100)
+	if err != nil {
+		t.Fatal(code(err))
+	}
+	if got := m.received(); len(got) == 0 || got[0].Refund != "SUCCESS" {
+		t.Errorf("before the answer came %+v", got)
+	}
+	if *answer.Status != "PROCESSING" || w.queryRefundStatus("R1") != "SUCCESS" {
+		t.Errorf("the answer says %s, the query %s", *answer.Status, w.queryRefundStatus("R1"))
+	}
+	if got := w.statuses("order-1", 2); !cmp.Equal(got, []int{503, 200}) {
+		t.Errorf("statuses %v", got)
+	}
+}
+
+func TestEarlierStatusIsToldLate(t *testing.T) {
+	w := start(t)
+	m := w.merchant(sane)
+	id := w.pays("order-1")
+	w.steer("/orders/order-1/plan", Plan{Refund: "abnormal"}, nil)
+	if _, err := w.refund(id, "R1", 100, 100); err != nil {
+		t.Fatal(code(err))
+	}
+	eventually(t, "the refund is abnormal", func() bool { return w.queryRefundStatus("R1") == "ABNORMAL" })
+	w.steer("/refunds/R1/succeed", nil, nil)
+	w.steer("/refunds/R1/notify", NotifyRequest{URLs: []string{m.URL}, Status: "ABNORMAL"}, nil)
+	w.steer("/refunds/R1/notify", NotifyRequest{URLs: []string{m.URL}}, nil)
+	seen := m.received()
+	if seen[0].Event != "REFUND.ABNORMAL" || seen[0].Refund != "ABNORMAL" || seen[1].Refund != "SUCCESS" {
+		t.Errorf("received %+v", seen)
+	}
+	if status, _ := w.try(http.MethodPost, "/refunds/R1/notify", NotifyRequest{Status: "CLOSED"}); status != http.StatusNotFound {
+		t.Errorf("a status that never was: %d", status)
+	}
+}
+
 func TestAnyNotification(t *testing.T) {
 	w := start(t)
 	m := w.merchant(sane)

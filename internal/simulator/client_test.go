@@ -303,6 +303,45 @@ func TestRefundRules(t *testing.T) {
 	}
 }
 
+func TestPaymentIsRefundedInAtMostFiftyParts(t *testing.T) {
+	w := start(t)
+	id := w.pays("order-1")
+	for i := range 51 {
+		want := "ok"
+		if i == 50 {
+			want = "400 INVALID_REQUEST"
+		}
+		if _, err := w.refund(id, fmt.Sprint("R", i), 1, 100); code(err) != want {
+			t.Errorf("refund %d: %s, want %s", i+1, code(err), want)
+		}
+	}
+}
+
+func TestRefundsOfOnePaymentAreSpaced(t *testing.T) {
+	w := start(t, stopped, func(c *Config) { c.Spacing = time.Minute })
+	id := w.pays("order-1")
+	var second PayAnswer
+	w.steer("/orders/order-1/pay", PayRequest{AmountFen: 100, NotifyURL: "http://127.0.0.1:1/never", Lose: true, Again: true}, &second)
+	for _, step := range []struct {
+		what string
+		by   string
+		id   string
+		no   string
+		want string
+	}{
+		{"the first", "1s", id, "R1", "ok"},
+		{"the second, 59 s later", "59s", id, "R2", "429 FREQUENCY_LIMITED"},
+		{"the first again", "1ms", id, "R1", "ok"},
+		{"of the order's other payment", "1ms", second.TransactionID, "O1", "ok"},
+		{"the second, a minute later", "1s", id, "R2", "ok"},
+	} {
+		w.passes(step.by)
+		if _, err := w.refund(step.id, step.no, 10, 100); code(err) != step.want {
+			t.Errorf("%s: %s, want %s", step.what, code(err), step.want)
+		}
+	}
+}
+
 func TestRefundsAtOnceNeverExceedWhatWasPaid(t *testing.T) {
 	w := start(t)
 	id := w.pays("order-1")

@@ -24,11 +24,17 @@ func (s *simulator) controlRoutes() http.Handler {
 	mux.Handle("POST /refunds/{out_refund_no}/abnormal", lever(s.endRefund("ABNORMAL")))
 	mux.Handle("POST /refunds/{out_refund_no}/close", lever(s.endRefund("CLOSED")))
 	mux.Handle("POST /notifications", lever(s.sendNotification))
+	mux.Handle("POST /v2/notifications", lever(s.sendV2))
+	mux.Handle("POST /messages", lever(s.sendMessage))
+	mux.Handle("POST /tokens/expire", lever(s.expireTokens))
+	mux.Handle("POST /clock/advance", lever(s.moveClock))
+	mux.Handle("GET /clock", lever(func(*http.Request, struct{}) (ClockTime, error) { return s.clock.tell(), nil }))
 	mux.Handle("POST /holds", lever(s.hold))
 	mux.Handle("GET /holds", lever(func(*http.Request, struct{}) ([]Hold, error) { return s.holds.now(), nil }))
 	mux.Handle("POST /holds/release", lever(s.release))
 	mux.Handle("GET /truth", lever(s.truths))
 	mux.Handle("GET /truth/{out_trade_no}", lever(s.truth))
+	s.cashierRoutes(mux)
 	return mux
 }
 
@@ -100,7 +106,8 @@ func (s *simulator) hold(_ *http.Request, in Hold) (Hold, error) {
 	if in.When == "" {
 		in.When = "before"
 	}
-	calls := []string{callPrepay, callQuery, callClose, callRefund, callRefundQuery, callShip, callShipQuery, callCancel, callWebhook}
+	calls := []string{callPrepay, callQuery, callClose, callRefund, callRefundQuery, callMessage, callShippingInfo, callShippingQuery,
+		callShip, callShipQuery, callCancel, callWebhook}
 	switch {
 	case !slices.Contains(calls, in.Call):
 		return Hold{}, invalid("call must be one of %v", calls)

@@ -53,6 +53,9 @@ func isKind(key string) bool { return slices.Contains([]string{"", "public", "ce
 
 // write seals and signs one letter of a notice.
 func (s *simulator) write(n *notice, l letter) (message, error) {
+	if n.V2 != "" {
+		return s.writeV2(n, l)
+	}
 	plaintext, err := s.resource(n)
 	if err != nil {
 		return message{}, err

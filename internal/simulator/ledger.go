@@ -16,16 +16,20 @@ import (
 // of the others is set. A noun (order, payment, refund …) is written whole each
 // time it changes, so replaying is putting the latest in its place.
 type fact struct {
-	At       time.Time `json:"at"`
-	Order    *order    `json:"order,omitempty"`
-	Payment  *paid     `json:"payment,omitempty"`
-	Refund   *refund   `json:"refund,omitempty"`
-	Shipment *shipment `json:"shipment,omitempty"`
-	Webhook  *webhook  `json:"webhook,omitempty"`
-	Notice   *notice   `json:"notice,omitempty"`
-	Script   *script   `json:"script,omitempty"`
-	Delivery *Delivery `json:"delivery,omitempty"`
-	Call     *called   `json:"call,omitempty"`
+	At           time.Time     `json:"at"`
+	Order        *order        `json:"order,omitempty"`
+	Payment      *paid         `json:"payment,omitempty"`
+	Refund       *refund       `json:"refund,omitempty"`
+	Shipment     *shipment     `json:"shipment,omitempty"`
+	Webhook      *webhook      `json:"webhook,omitempty"`
+	Notice       *notice       `json:"notice,omitempty"`
+	Script       *script       `json:"script,omitempty"`
+	Delivery     *Delivery     `json:"delivery,omitempty"`
+	Call         *called       `json:"call,omitempty"`
+	Clock        *moved        `json:"clock,omitempty"`
+	Token        *token        `json:"token,omitempty"`
+	Message      *subscribed   `json:"message,omitempty"`
+	ShippingInfo *shippingInfo `json:"shipping_info,omitempty"`
 }
 
 // ledger is the append-only file of facts and the book they add up to.

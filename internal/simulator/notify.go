@@ -12,6 +12,9 @@ import (
 // notifyPayment delivers a payment's notification again, or for the first time if
 // it was lost.
 func (s *simulator) notifyPayment(r *http.Request, in NotifyRequest) (NotifyAnswer, error) {
+	if in.Status != "" {
+		return NotifyAnswer{}, invalid("status is for refunds")
+	}
 	var n *notice
 	s.ledger.read(func(b *book) {
 		if p := b.payments[r.PathValue("transaction_id")]; p != nil {
@@ -21,12 +24,13 @@ func (s *simulator) notifyPayment(r *http.Request, in NotifyRequest) (NotifyAnsw
 	return s.notifyNow(n, in)
 }
 
-// notifyRefund delivers the notification of a refund's present state.
+// notifyRefund delivers the notification of a refund's present state, or of an
+// earlier one, late.
 func (s *simulator) notifyRefund(r *http.Request, in NotifyRequest) (NotifyAnswer, error) {
 	var n *notice
 	s.ledger.read(func(b *book) {
 		if refund := b.refunds[r.PathValue("out_refund_no")]; refund != nil {
-			n = b.notices[refundNotice(refund).ID]
+			n = b.notices[refundNoticeID(refund, cmp.Or(in.Status, refund.Status))]
 		}
 	})
 	return s.notifyNow(n, in)
@@ -35,7 +39,7 @@ func (s *simulator) notifyRefund(r *http.Request, in NotifyRequest) (NotifyAnswe
 func (s *simulator) notifyNow(n *notice, in NotifyRequest) (NotifyAnswer, error) {
 	switch {
 	case n == nil:
-		return NotifyAnswer{}, refusal{http.StatusNotFound, "NOTHING_TO_TELL", "no such payment, or a refund that has not ended"}
+		return NotifyAnswer{}, refusal{http.StatusNotFound, "NOTHING_TO_TELL", "no such payment, or a refund that never came to that status"}
 	case !isKind(in.Key):
 		return NotifyAnswer{}, invalid("key must be public or certificate")
 	case !isTamper(in.Tamper):
@@ -80,12 +84,17 @@ func (s *simulator) sendNotification(r *http.Request, in Notification) (Notifica
 			m.header[name] = values // as spelt: some receivers are asked to take any case
 		}
 	}
+	return s.ask(r, m), nil
+}
+
+// ask sends a message and tells what came back.
+func (s *simulator) ask(r *http.Request, m message) NotificationAnswer {
 	status, answered, err := s.post(r.Context(), m)
 	out := NotificationAnswer{Status: status, Body: string(answered)}
 	if err != nil {
 		out.Error = err.Error()
 	}
-	return out, nil
+	return out
 }
 
 // content makes the body: the raw one if given, else an envelope with whatever was
@@ -99,7 +108,7 @@ func (s *simulator) content(in Notification) ([]byte, error) {
 	}
 	event := cmp.Or(in.EventType, "TRANSACTION.SUCCESS")
 	e := envelope{
-		ID: cmp.Or(in.ID, nameUUID(hexText(16))), CreateTime: cmp.Or(in.CreateTime, wechatTime(time.Now())),
+		ID: cmp.Or(in.ID, nameUUID(hexText(16))), CreateTime: cmp.Or(in.CreateTime, wechatTime(s.clock.now())),
 		ResourceType: cmp.Or(in.ResourceType, "encrypt-resource"), EventType: event, Summary: summaries[event],
 		Resource: resource{
 			OriginalType: cmp.Or(in.OriginalType, originalType(event)), Algorithm: cmp.Or(in.Algorithm, "AEAD_AES_256_GCM"),

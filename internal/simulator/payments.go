@@ -15,11 +15,17 @@ func (s *simulator) pay(r *http.Request, in PayRequest) (PayAnswer, error) {
 	if !isKind(in.Key) {
 		return PayAnswer{}, invalid("key must be public or certificate")
 	}
+	return s.payOrder(r.PathValue("out_trade_no"), in, delay)
+}
+
+// payOrder writes a payment down and sets out to tell of it, after delay.
+func (s *simulator) payOrder(outTradeNo string, in PayRequest, delay time.Duration) (PayAnswer, error) {
+	var err error
 	var p *paid
 	var n *notice
 	s.ledger.change(func(b *book) []fact {
 		var facts []fact
-		if p, err = s.payment(b, r.PathValue("out_trade_no"), in); err != nil {
+		if p, err = s.payment(b, outTradeNo, in); err != nil {
 			return nil
 		}
 		facts = append(facts, fact{Payment: p})
@@ -31,6 +37,9 @@ func (s *simulator) pay(r *http.Request, in PayRequest) (PayAnswer, error) {
 		n = paymentNotice(p)
 		n.Key, n.SignTest, n.Copies = in.Key, in.SignTest, in.Copies
 		n.Done = in.Lose
+		if in.V2 {
+			n.V2, n.URL = signMD5, n.URL+"/v2"
+		}
 		return append(facts, fact{Notice: n})
 	})
 	if err != nil {
@@ -51,6 +60,8 @@ func (s *simulator) payment(b *book, outTradeNo string, in PayRequest) (*paid, e
 		return nil, refusal{http.StatusNotFound, "NO_SUCH_ORDER", "never ordered; to pay it all the same give notify_url and amount_fen"}
 	case !in.Again && (len(d.payments) > 0 || o != nil && o.State != "NOTPAY"):
 		return nil, refusal{http.StatusConflict, "NOT_PAYABLE", `paid or closed already; to pay it all the same say "again": true`}
+	case !in.Again && in.SuccessTime == nil && o != nil && o.expired(s.clock.now()):
+		return nil, refusal{http.StatusConflict, "NOT_PAYABLE", `expired; to pay it all the same say "again": true, or a success_time`}
 	case b.payments[in.TransactionID] != nil:
 		return nil, refusal{http.StatusConflict, "TRANSACTION_EXISTS", "this transaction_id has been used"}
 	case in.AmountFen < 0 || in.PayerFen < 0 || in.Copies < 0:
@@ -59,7 +70,7 @@ func (s *simulator) payment(b *book, outTradeNo string, in PayRequest) (*paid, e
 	if o == nil {
 		o = &order{OutTradeNo: outTradeNo, AppID: s.account.AppID, MchID: s.account.MchID, Currency: "CNY", TradeType: "NATIVE"}
 	}
-	now := time.Now()
+	now := s.clock.now()
 	p := &paid{
 		TransactionID: cmp.Or(in.TransactionID, "4200000001"+now.In(beijing).Format("20060102")+digits(10)),
 		OutTradeNo:    outTradeNo,
@@ -70,7 +81,7 @@ func (s *simulator) payment(b *book, outTradeNo string, in PayRequest) (*paid, e
 		Attach:        o.Attach,
 		TradeType:     o.TradeType,
 		TradeState:    cmp.Or(in.TradeState, "SUCCESS"),
-		OpenID:        "oSim" + hexText(12),
+		OpenID:        cmp.Or(o.OpenID, "oSim"+hexText(12)),
 		NotifyURL:     cmp.Or(in.NotifyURL, o.NotifyURL),
 		SuccessTime:   now,
 	}

@@ -7,17 +7,21 @@ import (
 
 // The names of calls, in plans, holds and counts.
 const (
-	callPrepay       = "prepay"
-	callQuery        = "query"
-	callClose        = "close"
-	callRefund       = "refund"
-	callRefundQuery  = "refund_query"
-	callCertificates = "certificates"
-	callShip         = "ship"
-	callShipQuery    = "ship_query"
-	callCancel       = "cancel"
-	callWebhook      = "webhook"
-	callRefundNotify = "refund_notify" // ours, not the merchant's: the callback of a refund
+	callPrepay        = "prepay"
+	callQuery         = "query"
+	callClose         = "close"
+	callRefund        = "refund"
+	callRefundQuery   = "refund_query"
+	callCertificates  = "certificates"
+	callToken         = "token"
+	callMessage       = "message"
+	callShippingInfo  = "shipping_info"
+	callShippingQuery = "shipping_query"
+	callShip          = "ship"
+	callShipQuery     = "ship_query"
+	callCancel        = "cancel"
+	callWebhook       = "webhook"
+	callRefundNotify  = "refund_notify" // ours, not the merchant's: the callback of a refund
 )
 
 // The ways to misbehave that every call knows. The rest belong to one call and
@@ -31,11 +35,16 @@ const (
 	modeLimited      = "frequency_limited"
 	modeExecuteLimit = "execute_then_frequency_limited"
 	modeBadSignature = "bad_signature"
+	modeBusy         = "busy"
+	modeInvalidToken = "invalid_token"
+	modeReorder      = "reorder"
 )
 
 var (
 	anyCall    = []string{"normal", modeFail, modeHang, modeExecuteFail, modeExecuteHang, modeExecuteReset}
 	wechatCall = slices.Concat(anyCall, []string{modeLimited, modeExecuteLimit, modeBadSignature})
+
+	miniCall = slices.Concat(anyCall, []string{modeBusy, modeInvalidToken})
 
 	// modes is what can be planned for each call.
 	modes = map[string][]string{
@@ -45,10 +54,13 @@ var (
 		callRefundQuery: wechatCall,
 		callRefund: slices.Concat(wechatCall, []string{"processing", "abnormal", "closed", "instant",
 			"not_enough", "user_account_abnormal", "invalid_request", "system_error"}),
-		callRefundNotify: {"normal", "lose", "signtest"},
-		callShip:         slices.Concat(anyCall, []string{"refuse", "invalid", "accept", "undispatched"}),
-		callCancel:       slices.Concat(anyCall, []string{"refuse", "forget"}),
-		callWebhook:      slices.Concat(anyCall, []string{"gone"}),
+		callRefundNotify:  {"normal", "lose", "signtest", modeReorder},
+		callMessage:       slices.Concat(miniCall, []string{"no_consent"}),
+		callShippingInfo:  slices.Concat(miniCall, []string{"too_early", "not_shippable", "unchanged"}),
+		callShippingQuery: slices.Concat(miniCall, []string{"too_early"}),
+		callShip:          slices.Concat(anyCall, []string{"refuse", "invalid", "accept", "undispatched"}),
+		callCancel:        slices.Concat(anyCall, []string{"refuse", "forget"}),
+		callWebhook:       slices.Concat(anyCall, []string{"gone"}),
 	}
 )
 
@@ -70,6 +82,9 @@ func (p Plan) scripts(outTradeNo string) ([]fact, error) {
 		{callRefundNotify, outTradeNo, p.RefundNotify, p.RefundNotifyTimes},
 		{callRefundQuery, outTradeNo, p.RefundQuery, p.RefundQueryTimes},
 		{callWebhook, outTradeNo, p.Webhook, p.WebhookTimes},
+		{callMessage, outTradeNo, p.Message, p.MessageTimes},
+		{callShippingInfo, outTradeNo, p.ShippingInfo, p.ShippingInfoTimes},
+		{callShippingQuery, outTradeNo, p.ShippingQuery, p.ShippingQueryTimes},
 		{callQuery, outTradeNo, p.Query, p.QueryTimes},
 		{callPrepay, outTradeNo, p.Prepay, p.PrepayTimes},
 		{callClose, outTradeNo, p.Close, p.CloseTimes},

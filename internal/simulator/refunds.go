@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,7 +13,7 @@ import (
 var refundNo = regexp.MustCompile(`^[0-9A-Za-z_\-|*@]{1,64}$`)
 
 // maxRefunds is how many part refunds WeChat allows per payment; a payment can be
-// refunded for a year.
+// refunded for a year. That they must be a minute apart is up to Config.Spacing.
 const (
 	maxRefunds   = 50
 	refundWithin = 365 * 24 * time.Hour
@@ -81,7 +82,11 @@ func (s *simulator) createRefund(c *call) answer {
 		s.settle(r.OutRefundNo, "SUCCESS")
 		return s.queryRefund(c)
 	}
-	if r.Ending != "" {
+	switch {
+	case r.Ending == "":
+	case s.overtakes(r):
+		s.settleFirst(r)
+	default:
 		s.background(func() { s.settleLater(r.OutRefundNo) })
 	}
 	return answer{http.StatusOK, refundAnswer(r)}
@@ -105,11 +110,15 @@ func (s *simulator) begin(in refundRequest, asked, ending string) (r *refund, a 
 			a = refuse(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "no such order")
 			return nil
 		}
-		if wrong := refundable(b, p, in); wrong != "" {
+		now := s.clock.now()
+		if wrong := refundable(b, p, in, now); wrong != "" {
 			a = refuse(http.StatusBadRequest, "INVALID_REQUEST", wrong)
 			return nil
 		}
-		now := time.Now()
+		if s.tooSoon(b, p, now) {
+			a = refuse(http.StatusTooManyRequests, "FREQUENCY_LIMITED", "the last refund of this order is too recent")
+			return nil
+		}
 		r = &refund{
 			OutRefundNo: in.OutRefundNo, RefundID: "5030000001" + now.In(beijing).Format("20060102") + digits(10),
 			TransactionID: p.TransactionID, OutTradeNo: p.OutTradeNo,
@@ -125,15 +134,8 @@ func (s *simulator) begin(in refundRequest, asked, ending string) (r *refund, a 
 }
 
 // refundable says why a payment cannot be refunded so, "" if it can.
-func refundable(b *book, p *paid, in refundRequest) string {
-	var taken int64
-	var count int
-	for _, no := range b.of(p.OutTradeNo).refunds {
-		if r := b.refunds[no]; r.TransactionID == p.TransactionID && r.Status != "CLOSED" {
-			taken += r.AmountFen
-			count++
-		}
-	}
+func refundable(b *book, p *paid, in refundRequest, now time.Time) string {
+	taken, count := b.refunded(p)
 	switch {
 	case in.OutTradeNo != "" && in.OutTradeNo != p.OutTradeNo:
 		return "transaction_id and out_trade_no are of different orders"
@@ -145,10 +147,36 @@ func refundable(b *book, p *paid, in refundRequest) string {
 		return "refunds would exceed what was paid"
 	case count >= maxRefunds:
 		return "too many part refunds"
-	case time.Since(p.SuccessTime) > refundWithin:
+	case now.Sub(p.SuccessTime) > refundWithin:
 		return "paid more than a year ago"
 	}
 	return ""
+}
+
+// refunded is how much of a payment is refunded or being so, and by how many refunds.
+func (b *book) refunded(p *paid) (fen int64, count int) {
+	for _, no := range b.of(p.OutTradeNo).refunds {
+		if r := b.refunds[no]; r.TransactionID == p.TransactionID && r.Status != "CLOSED" {
+			fen += r.AmountFen
+			count++
+		}
+	}
+	return fen, count
+}
+
+// refundedWhole says whether nothing of a payment is left to the merchant.
+func (b *book) refundedWhole(p *paid) bool {
+	fen, _ := b.refunded(p)
+	return fen >= p.AmountFen
+}
+
+// tooSoon says whether the payment's last refund was asked for less than Spacing
+// ago, whatever became of it.
+func (s *simulator) tooSoon(b *book, p *paid, now time.Time) bool {
+	return slices.ContainsFunc(b.of(p.OutTradeNo).refunds, func(no string) bool {
+		r := b.refunds[no]
+		return r.TransactionID == p.TransactionID && now.Sub(r.CreateTime) < s.Spacing
+	})
 }
 
 // queryRefund answers by the merchant's refund number.
@@ -166,15 +194,42 @@ func (s *simulator) queryRefund(c *call) answer {
 func (s *simulator) settleLater(outRefundNo string) {
 	var r *refund
 	s.ledger.read(func(b *book) { r = b.refunds[outRefundNo] })
-	if s.wait(time.Until(r.CreateTime.Add(s.RefundAfter))) {
+	if s.clock.until(s.life, r.CreateTime.Add(s.RefundAfter)) {
 		s.settle(outRefundNo, r.Ending)
 	}
 }
 
+// overtakes says whether the refund's callback is planned to come before the
+// answer to the refund call.
+func (s *simulator) overtakes(r *refund) (yes bool) {
+	s.ledger.read(func(b *book) { yes = b.of(r.OutTradeNo).scripts[callRefundNotify].Mode == modeReorder })
+	return yes
+}
+
+// settleFirst ends a refund whose call is not answered yet, and comes back when
+// the merchant has had its callback. The answer then says what was true before.
+func (s *simulator) settleFirst(r *refund) {
+	if n := s.conclude(r.OutRefundNo, r.Ending); n != nil {
+		if gap, again := s.attempt(n.ID); again {
+			s.deliver(n.ID, gap)
+		}
+	}
+}
+
 // settle moves a refund to its end and tells the merchant. It reports whether it
-// could: SUCCESS and CLOSED are final, ABNORMAL waits for a person.
+// could.
 func (s *simulator) settle(outRefundNo, status string) bool {
-	var n *notice
+	n := s.conclude(outRefundNo, status)
+	if n != nil && !n.Done {
+		s.deliver(n.ID, 0)
+	}
+	return n != nil
+}
+
+// conclude writes down that a refund has ended, and the notice of it, which it
+// returns. It is nil if the refund cannot end so: SUCCESS and CLOSED are final,
+// ABNORMAL waits for a person.
+func (s *simulator) conclude(outRefundNo, status string) (n *notice) {
 	s.ledger.change(func(b *book) []fact {
 		old := b.refunds[outRefundNo]
 		if old == nil || old.Status == "SUCCESS" || old.Status == "CLOSED" || old.Status == status {
@@ -183,18 +238,15 @@ func (s *simulator) settle(outRefundNo, status string) bool {
 		r := *old
 		r.Status, r.Ending = status, ""
 		if status == "SUCCESS" {
-			r.SuccessTime = time.Now()
+			r.SuccessTime = s.clock.now()
 		}
-		n = refundNotice(&r)
+		n = refundNotice(&r, s.clock.now())
 		mode, used := b.of(r.OutTradeNo).take(callRefundNotify)
 		n.SignTest = mode == "signtest"
 		n.Done = mode == "lose" || n.URL == ""
 		return append(used, fact{Refund: &r}, fact{Notice: n})
 	})
-	if n != nil && !n.Done {
-		s.deliver(n.ID, 0)
-	}
-	return n != nil
+	return n
 }
 
 // refundAnswer is a refund as the refund calls tell it: its state is "status".

@@ -17,11 +17,19 @@ import "time"
 //	POST /refunds/{out_refund_no}/notify  NotifyRequest → NotifyAnswer
 //	POST /refunds/{out_refund_no}/succeed | abnormal | close   {} → RefundTruth
 //	POST /notifications                   Notification → NotificationAnswer
+//	POST /v2/notifications                V2Notification → NotificationAnswer
+//	POST /messages                        Message → NotificationAnswer
+//	POST /tokens/expire                   {} → TokensExpired (calls are told 40001 from now on)
+//	POST /clock/advance                   ClockAdvance → ClockTime
+//	GET  /clock                           → ClockTime
 //	POST /holds                           Hold → Hold
 //	GET  /holds                           → [Hold]
 //	POST /holds/release                   Release → Released
 //	GET  /truth                           → [Truth]
 //	GET  /truth/{out_trade_no}            → Truth
+//
+// For people, in a browser: /cashier lists what can be paid, /cashier/{out_trade_no}
+// is the page on which it is.
 
 // PayRequest is the payer paying. With no field set the order is paid in full,
 // now, and one callback is sent to the order's notify_url.
@@ -33,9 +41,10 @@ type PayRequest struct {
 	AppID         string     `json:"appid,omitempty"`          // default: the order's
 	MchID         string     `json:"mchid,omitempty"`          // default: the order's
 	TradeState    string     `json:"trade_state,omitempty"`    // default SUCCESS; told by callback and query alike
-	SuccessTime   *time.Time `json:"success_time,omitempty"`   // default: now
+	SuccessTime   *time.Time `json:"success_time,omitempty"`   // default: now; given, an expired order can be paid
 	NotifyURL     string     `json:"notify_url,omitempty"`     // with AmountFen: pay a number never ordered
-	Again         bool       `json:"again,omitempty"`          // pay although the order is paid or closed
+	Again         bool       `json:"again,omitempty"`          // pay although the order is paid, closed or expired
+	V2            bool       `json:"v2,omitempty"`             // told by APIv2, to the order's notify_url with /v2 at its end
 	Lose          bool       `json:"lose,omitempty"`           // no callback, ever
 	Delay         string     `json:"delay,omitempty"`          // Go duration before the first callback
 	SignTest      bool       `json:"signtest,omitempty"`       // the first attempt is a WECHATPAY/SIGNTEST/ probe
@@ -72,13 +81,29 @@ type Plan struct {
 	Refund      string `json:"refund,omitempty"`
 	RefundTimes int    `json:"refund_times,omitempty"`
 
-	// RefundNotify: lose (no callback), signtest (a probe goes first).
+	// RefundNotify: lose (no callback), signtest (a probe goes first), reorder (the
+	// refund call is answered only after the callback was, and still says PROCESSING).
 	RefundNotify      string `json:"refund_notify,omitempty"`
 	RefundNotifyTimes int    `json:"refund_notify_times,omitempty"`
 
 	// Webhook (receiver of order events): gone (410), or any of the above.
 	Webhook      string `json:"webhook,omitempty"`
 	WebhookTimes int    `json:"webhook_times,omitempty"`
+
+	// The mini-program's calls can be fail, hang and execute_then_… as any other, or
+	// busy (-1) or invalid_token (40001). Message, the subscribe message, also
+	// no_consent (43101).
+	Message      string `json:"message,omitempty"`
+	MessageTimes int    `json:"message_times,omitempty"`
+
+	// ShippingInfo, the upload: too_early (10060001), not_shippable (10060004),
+	// unchanged (10060023).
+	ShippingInfo      string `json:"shipping_info,omitempty"`
+	ShippingInfoTimes int    `json:"shipping_info_times,omitempty"`
+
+	// ShippingQuery, get_order: too_early (10060001).
+	ShippingQuery      string `json:"shipping_query,omitempty"`
+	ShippingQueryTimes int    `json:"shipping_query_times,omitempty"`
 
 	RefundQuery      string `json:"refund_query,omitempty"`
 	RefundQueryTimes int    `json:"refund_query_times,omitempty"`
@@ -100,6 +125,7 @@ type NotifyRequest struct {
 	SignTest bool     `json:"signtest,omitempty"`
 	Key      string   `json:"key,omitempty"`    // public (default) | certificate
 	Tamper   string   `json:"tamper,omitempty"` // signature | ciphertext | body: what is spoilt, see tamper
+	Status   string   `json:"status,omitempty"` // refunds: an earlier status to tell, late; default: the present one
 }
 
 // NotifyAnswer holds the HTTP status of each copy, 0 where no answer came.
@@ -146,6 +172,58 @@ type NotificationAnswer struct {
 	Error  string `json:"error,omitempty"`
 }
 
+// V2Notification is an APIv2 notification, in XML, of a payment or refund that
+// exists. A refund's is not signed; what it tells is sealed in req_info.
+type V2Notification struct {
+	URL           string `json:"url"`
+	Kind          string `json:"kind,omitempty"` // payment (default) | refund
+	OutTradeNo    string `json:"out_trade_no"`
+	TransactionID string `json:"transaction_id,omitempty"` // default: the order's first payment
+	OutRefundNo   string `json:"out_refund_no,omitempty"`  // default: the order's latest refund
+	SignType      string `json:"sign_type,omitempty"`      // MD5 (default) | HMAC-SHA256
+
+	// Fields are set before signing or sealing; an empty value leaves a field out.
+	// For a refund, what is not of the outer document goes into req_info.
+	Fields  map[string]string `json:"fields,omitempty"`
+	Tamper  string            `json:"tamper,omitempty"`   // signature | body (total_fee differs from what is signed) | ciphertext
+	RawBody *string           `json:"raw_body,omitempty"` // replaces the whole document, sent as it is
+}
+
+// Message is what the message server of a mini-program or official account sends:
+// the check of the URL (GET, echostr) or a push (POST).
+type Message struct {
+	URL        string            `json:"url"`
+	Kind       string            `json:"kind"`                   // echo | push
+	EchoStr    string            `json:"echostr,omitempty"`      // default: 19 new digits
+	Event      string            `json:"event,omitempty"`        // e.g. trade_manage_remind_shipping
+	OutTradeNo string            `json:"out_trade_no,omitempty"` // fills in the numbers of this order's first payment
+	Fields     map[string]string `json:"fields,omitempty"`       // set in the push; an empty value leaves a field out
+	Format     string            `json:"format,omitempty"`       // xml (default) | json
+	RawBody    *string           `json:"raw_body,omitempty"`     // replaces the push, sent as it is
+	Timestamp  string            `json:"timestamp,omitempty"`    // default: now
+	Nonce      string            `json:"nonce,omitempty"`        // default: ten new digits
+	Tamper     string            `json:"tamper,omitempty"`       // signature: signed with another token
+}
+
+// TokensExpired counts the tokens that were good until now.
+type TokensExpired struct {
+	Expired int `json:"expired"`
+}
+
+// ClockAdvance says how much time passes, as a Go duration. What falls due by it
+// happens at once: retries of callbacks, ends of refunds, expiry of orders and
+// tokens. Signatures keep the machine's time. The merchant's clock is not moved: to
+// it, what is paid from then on was paid that much later, after the expiry perhaps.
+type ClockAdvance struct {
+	By string `json:"by"`
+}
+
+// ClockTime is the pretend world's time.
+type ClockTime struct {
+	Now   time.Time `json:"now"`
+	Ahead string    `json:"ahead"` // how far it has been moved, as a Go duration
+}
+
 // ConsoleRefund is a refund made by hand in WeChat's console.
 type ConsoleRefund struct {
 	OutRefundNo   string `json:"out_refund_no"`
@@ -158,7 +236,9 @@ type ConsoleRefund struct {
 // when released, even if the caller has gone: its bytes had arrived. Held after,
 // it has been executed and only the answer is withheld.
 type Hold struct {
-	Call       string `json:"call"` // prepay | query | close | refund | refund_query | ship | ship_query | cancel | webhook
+	// Call is prepay, query, close, refund, refund_query, message, shipping_info,
+	// shipping_query, ship, ship_query, cancel or webhook.
+	Call       string `json:"call"`
 	OutTradeNo string `json:"out_trade_no"`
 	When       string `json:"when"`            // before | after; default before
 	Times      int    `json:"times,omitempty"` // how many calls it catches; default 1, -1 all until released
@@ -176,68 +256,4 @@ type Release struct {
 // Released counts the calls that were waiting.
 type Released struct {
 	Released int `json:"released"`
-}
-
-// Truth is all that really happened to one order, as WeChat and the shop saw it.
-// Lists are never null. What belongs to no order has the empty out_trade_no.
-type Truth struct {
-	OutTradeNo string          `json:"out_trade_no"`
-	State      string          `json:"state,omitempty"` // at WeChat: NOTPAY SUCCESS REFUND CLOSED; empty if never ordered
-	AmountFen  int64           `json:"amount_fen,omitempty"`
-	Payments   []PaymentTruth  `json:"payments"`
-	Refunds    []RefundTruth   `json:"refunds"`
-	Shipments  []ShipmentTruth `json:"shipments"`
-	Webhooks   []WebhookTruth  `json:"webhooks"`
-	Deliveries []Delivery      `json:"deliveries"`
-	Calls      map[string]int  `json:"calls"` // merchant's calls by name, misbehaving ones included
-}
-
-// PaymentTruth is one payment. State is SUCCESS, or REFUND once a refund was taken on.
-type PaymentTruth struct {
-	TransactionID string `json:"transaction_id"`
-	AmountFen     int64  `json:"amount_fen"`
-	State         string `json:"state"`
-}
-
-// RefundTruth is one refund. Requests counts how often it was asked for.
-type RefundTruth struct {
-	OutRefundNo   string `json:"out_refund_no"`
-	TransactionID string `json:"transaction_id"`
-	AmountFen     int64  `json:"amount_fen"`
-	State         string `json:"state"` // PROCESSING SUCCESS ABNORMAL CLOSED
-	Requests      int    `json:"requests"`
-}
-
-// ShipmentTruth is what the shop knows about one key. Effects is 1 if goods were
-// set in motion under it, cancelled later or not; the sum over an order is the
-// number of times it was shipped.
-type ShipmentTruth struct {
-	Key           string `json:"key"`
-	TransactionID string `json:"transaction_id"`
-	ShipmentID    string `json:"shipment_id,omitempty"`
-	AmountFen     int64  `json:"amount_fen"` // as the ship call said
-	Effects       int    `json:"effects"`
-	State         string `json:"state"` // accepted dispatched cancelled refused barred
-	Requests      int    `json:"requests"`
-}
-
-// WebhookTruth is one event the shop was told, however often.
-type WebhookTruth struct {
-	ID         string `json:"id"`
-	Type       string `json:"type"`
-	Deliveries int    `json:"deliveries"` // arrivals with a good signature
-	Taken      int    `json:"taken"`      // of those, the ones recorded by the shop
-}
-
-// Delivery is one attempt to hand over a callback.
-type Delivery struct {
-	NotificationID string    `json:"notification_id"`
-	EventType      string    `json:"event_type"`
-	OutTradeNo     string    `json:"out_trade_no"`
-	TransactionID  string    `json:"transaction_id"`
-	OutRefundNo    string    `json:"out_refund_no,omitempty"`
-	URL            string    `json:"url"`
-	Status         int       `json:"status"`          // HTTP status, 0 if no answer came in 5 s
-	False          bool      `json:"false,omitempty"` // a probe or spoilt on purpose: must not be answered 2xx
-	At             time.Time `json:"at"`
 }

@@ -3,10 +3,11 @@
 // request and remembers everything.
 //
 // On Config.Addr it answers the merchant: WeChat Pay's APIv3 calls under /v3
-// (it verifies each Authorization exactly, and signs each answer) and the
-// fulfilment calls and webhooks of a shop under /shop. On Config.ControlAddr it
-// is steered: somebody pays, a call fails, hangs or is held, a callback comes
-// five times. The shapes of that port are in shapes.go.
+// (it verifies each Authorization exactly, and signs each answer), the calls of a
+// mini-program's server under /cgi-bin and /wxa, and the fulfilment calls and
+// webhooks of a shop under /shop. On Config.ControlAddr it is steered: somebody
+// pays, a call fails, hangs or is held, a callback comes five times, a day passes.
+// The shapes of that port are in shapes.go; a person finds a cashier's page there.
 //
 // Every fact is one line of ledger.jsonl in Config.Data, and all state is rebuilt
 // from there at start. It imports nothing of the product: sharing its types would
@@ -34,6 +35,8 @@ type Config struct {
 	Data        string          // directory of keys, merchant.env and the ledger; made if missing
 	Retry       []time.Duration // gaps between callback attempts; default WeChat's own
 	RefundAfter time.Duration   // how long a refund is PROCESSING; default 300 ms
+	Spacing     time.Duration   // how far apart refunds of one payment must be; default none, WeChat wants a minute
+	Clock       string          // running (default) or stopped: time passes only when it is moved
 	Log         *slog.Logger    // default slog.Default()
 }
 
@@ -49,8 +52,10 @@ type simulator struct {
 	Config
 	account  *account
 	ledger   *ledger
+	clock    *clock
 	holds    *holds
 	callback *http.Client
+	cashier  string // where the control port serves payers, for h5_url
 
 	// life ends with Run. Callbacks and refunds go on in the background, past the
 	// request that began them, and obey this context instead.
@@ -88,6 +93,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 
+	s.cashier = "http://" + control.Addr().String()
 	failed := make(chan error, 2)
 	servers := []*http.Server{s.server(s.merchantRoutes()), s.server(s.controlRoutes())}
 	for i, l := range []net.Listener{wechat, control} {
@@ -129,12 +135,16 @@ func open(life context.Context, cfg Config) (*simulator, error) {
 		return nil, fmt.Errorf("simulator: data directory: %w", err)
 	}
 	s := &simulator{Config: cfg, holds: new(holds), callback: callbackClient(), life: life}
+	if s.clock, err = newClock(cfg.Clock); err != nil {
+		return nil, err
+	}
 	if s.account, err = loadAccount(cfg.Data); err != nil {
 		return nil, err
 	}
 	if s.ledger, err = openLedger(filepath.Join(cfg.Data, "ledger.jsonl")); err != nil {
 		return nil, err
 	}
+	s.clock.advance(s.ledger.book.ahead)
 	s.resume()
 	return s, nil
 }
@@ -142,7 +152,7 @@ func open(life context.Context, cfg Config) (*simulator, error) {
 // refuseRealMerchant keeps a pretend WeChat from running where the settings of a
 // real merchant lie: whoever mixes the two up finds out here.
 func refuseRealMerchant() error {
-	for _, name := range []string{"WECHATPAY_MCH_PRIVATE_KEY", "WECHATPAY_API_V3_KEY"} {
+	for _, name := range []string{"WECHATPAY_MCH_PRIVATE_KEY", "WECHATPAY_API_V3_KEY", "WECHATPAY_API_V2_KEY", "WECHAT_MINI_APP_SECRET"} {
 		for _, name := range []string{name, name + "_FILE"} {
 			if os.Getenv(name) != "" {
 				return fmt.Errorf("simulator: %s is set: a pretend WeChat Pay does not start beside a merchant's keys; unset it", name)
@@ -179,19 +189,4 @@ func (s *simulator) server(h http.Handler) *http.Server {
 // background runs do until it returns; Run waits for it.
 func (s *simulator) background(do func()) {
 	s.running.Go(do)
-}
-
-// wait sleeps for d and reports whether the simulator is still alive after it.
-func (s *simulator) wait(d time.Duration) bool {
-	if d <= 0 {
-		return s.life.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-s.life.Done():
-		return false
-	}
 }

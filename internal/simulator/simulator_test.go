@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net"
 	"net/http"
@@ -54,6 +55,7 @@ func TestRunWritesTheMerchantsSettingsAndEndsGracefully(t *testing.T) {
 	for _, name := range []string{
 		"WECHATPAY_MCH_ID", "WECHATPAY_APP_ID", "WECHATPAY_MCH_SERIAL", "WECHATPAY_MCH_PRIVATE_KEY_FILE", "WECHATPAY_API_V3_KEY",
 		"WECHATPAY_PUBLIC_KEY_ID", "WECHATPAY_PUBLIC_KEY_FILE", "WECHATPAY_PLATFORM_CERTS_FILE", "WECHATPAY_BASE_URL",
+		"WECHATPAY_API_V2_KEY", "WECHAT_API_BASE_URL", "WECHAT_MINI_APP_SECRET", "WECHAT_SUBSCRIBE_TEMPLATE", "WECHAT_MESSAGE_TOKEN",
 		"FULFILMENT_URL", "FULFILMENT_SECRET", "WEBHOOK_URL", "WEBHOOK_SECRET",
 	} {
 		value := env[name]
@@ -84,6 +86,34 @@ func TestRunWritesTheMerchantsSettingsAndEndsGracefully(t *testing.T) {
 	}
 }
 
+func TestAccountOfAnEarlierVersionIsCompleted(t *testing.T) {
+	w := start(t)
+	w.end()
+	old := w.account.papers
+	old.APIv2Key, old.MiniAppSecret, old.Template, old.MessageToken = "", "", "", ""
+	raw, err := json.Marshal(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeWhole(filepath.Join(w.Data, "account.json"), raw); err != nil {
+		t.Fatal(err)
+	}
+	first, err := loadAccount(w.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := loadAccount(w.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(first.APIv2Key) != 32 || first.MiniAppSecret == "" || first.Template == "" || first.MessageToken == "" {
+		t.Error("something is still missing")
+	}
+	if first.papers != again.papers || first.APIv3Key != old.APIv3Key {
+		t.Error("the account is another one at the next start")
+	}
+}
+
 // hangOn leaves a held ship call waiting at a running simulator.
 func hangOn(t *testing.T, cfg Config) {
 	t.Helper()
@@ -111,7 +141,8 @@ func readEnv(t *testing.T, path string) map[string]string {
 }
 
 func TestRunRefuses(t *testing.T) {
-	for _, name := range []string{"WECHATPAY_MCH_PRIVATE_KEY", "WECHATPAY_MCH_PRIVATE_KEY_FILE", "WECHATPAY_API_V3_KEY", "WECHATPAY_API_V3_KEY_FILE"} {
+	for _, name := range []string{"WECHATPAY_MCH_PRIVATE_KEY", "WECHATPAY_MCH_PRIVATE_KEY_FILE", "WECHATPAY_API_V3_KEY", "WECHATPAY_API_V3_KEY_FILE",
+		"WECHATPAY_API_V2_KEY", "WECHAT_MINI_APP_SECRET_FILE"} {
 		t.Run("beside a merchant's "+name, func(t *testing.T) {
 			t.Setenv(name, "something real")
 			err := Run(t.Context(), Config{Addr: freeAddr(t), ControlAddr: freeAddr(t), Data: t.TempDir()})
@@ -124,6 +155,7 @@ func TestRunRefuses(t *testing.T) {
 		"to be reached from outside":                  {Addr: "0.0.0.0:0", ControlAddr: "127.0.0.1:0"},
 		"to be steered from outside":                  {Addr: "127.0.0.1:0", ControlAddr: ":0"},
 		"an address that is none":                     {Addr: "nonsense", ControlAddr: "127.0.0.1:0"},
+		"a clock that is neither running nor stopped": {Addr: "127.0.0.1:0", ControlAddr: "127.0.0.1:0", Clock: "slow"},
 		"a data directory that cannot be a directory": {Addr: "127.0.0.1:0", ControlAddr: "127.0.0.1:0", Data: "simulator.go"},
 	} {
 		t.Run(name, func(t *testing.T) {

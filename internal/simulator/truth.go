@@ -32,13 +32,15 @@ func (s *simulator) truths(*http.Request, struct{}) ([]Truth, error) {
 func truthOf(b *book, outTradeNo string) Truth {
 	d := b.of(outTradeNo)
 	t := Truth{
-		OutTradeNo: outTradeNo,
-		Payments:   []PaymentTruth{},
-		Refunds:    []RefundTruth{},
-		Shipments:  []ShipmentTruth{},
-		Webhooks:   d.webhookTruths(),
-		Deliveries: append([]Delivery{}, d.deliveries...),
-		Calls:      map[string]int{},
+		OutTradeNo:    outTradeNo,
+		Payments:      []PaymentTruth{},
+		Refunds:       []RefundTruth{},
+		Shipments:     []ShipmentTruth{},
+		Webhooks:      d.webhookTruths(),
+		Messages:      d.messageTruths(),
+		ShippingInfos: shippingInfoTruths(b, outTradeNo),
+		Deliveries:    append([]Delivery{}, d.deliveries...),
+		Calls:         map[string]int{},
 	}
 	if d.order != nil {
 		t.State, t.AmountFen = d.order.State, d.order.AmountFen
@@ -107,6 +109,50 @@ func (d *dossier) webhookTruths() []WebhookTruth {
 		if i, known := at[w.ID]; known {
 			list[i].Taken++
 		}
+	}
+	return list
+}
+
+// messageTruths groups the messages by who was to read them and their template, in
+// the order of the first call.
+func (d *dossier) messageTruths() []MessageTruth {
+	list := []MessageTruth{}
+	of := func(reader, template string) *MessageTruth {
+		for i := range list {
+			if list[i].Reader == reader && list[i].TemplateID == template {
+				return &list[i]
+			}
+		}
+		list = append(list, MessageTruth{Reader: reader, TemplateID: template})
+		return &list[len(list)-1]
+	}
+	for _, c := range d.calls {
+		if c.Call == callMessage {
+			of(c.Number, c.Event).Requests++
+		}
+	}
+	for _, m := range d.messages {
+		of(m.Reader, m.Template).Count++
+	}
+	return list
+}
+
+// shippingInfoTruths tells of every payment for which an upload was tried.
+func shippingInfoTruths(b *book, outTradeNo string) []ShippingInfoTruth {
+	list := []ShippingInfoTruth{}
+	d := b.of(outTradeNo)
+	var ids []string
+	for _, c := range d.calls {
+		if c.Call == callShippingInfo {
+			ids = once(ids, c.Number)
+		}
+	}
+	for _, id := range ids {
+		t := ShippingInfoTruth{TransactionID: id, OutTradeNo: outTradeNo, Requests: d.count(callShippingInfo, id)}
+		if info := b.shippingInfos[id]; info != nil {
+			t.Uploads = info.Uploads
+		}
+		list = append(list, t)
 	}
 	return list
 }

@@ -16,12 +16,15 @@ var beijing = time.FixedZone("CST", 8*60*60)
 // wechatTime is a time as WeChat writes it.
 func wechatTime(t time.Time) string { return t.In(beijing).Format(time.RFC3339) }
 
-// merchantRoutes is everything the merchant can call: WeChat Pay and the shop.
+// merchantRoutes is everything the merchant can call: WeChat Pay, the mini-program's
+// server and the shop.
 func (s *simulator) merchantRoutes() http.Handler {
 	mux := http.NewServeMux()
 	wechat := party{verify: s.verifyMerchant, seal: s.sealAnswer}
+	for product, tradeType := range tradeTypes {
+		mux.Handle("POST /v3/pay/transactions/"+product, s.desk(wechat, route{callPrepay, aboutBody, s.prepay(tradeType)}))
+	}
 	for pattern, rt := range map[string]route{
-		"POST /v3/pay/transactions/native":                            {callPrepay, aboutBody, s.prepayNative},
 		"GET /v3/pay/transactions/out-trade-no/{out_trade_no}":        {callQuery, aboutPath, s.queryOrder},
 		"GET /v3/pay/transactions/id/{transaction_id}":                {callQuery, s.aboutTransaction, s.queryTransaction},
 		"POST /v3/pay/transactions/out-trade-no/{out_trade_no}/close": {callClose, aboutPath, s.closeOrder},
@@ -34,6 +37,7 @@ func (s *simulator) merchantRoutes() http.Handler {
 	mux.Handle("/v3/", s.desk(wechat, route{"unknown", func(*call) {}, func(*call) answer {
 		return refuse(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "no such call here")
 	}}))
+	s.miniRoutes(mux)
 	s.shopRoutes(mux)
 	return mux
 }

@@ -68,6 +68,7 @@ func startAgain(t *testing.T, cfg Config) *world {
 	}
 	w := &world{simulator: s, t: t}
 	w.wechat, w.control = httptest.NewServer(s.merchantRoutes()), httptest.NewServer(s.controlRoutes())
+	s.cashier = w.control.URL
 	w.end = sync.OnceFunc(func() {
 		stop()
 		w.wechat.CloseClientConnections()

@@ -57,7 +57,10 @@ func (o Object) Int(key string) (int64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(number.String(), 10, 64)
-	return n, err == nil
+	if err != nil { // ParseInt then returns the nearest that fits
+		return 0, false
+	}
+	return n, true
 }
 
 // Object is an object under key; false if there is none or something else.

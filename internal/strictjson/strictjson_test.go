@@ -66,7 +66,7 @@ func TestInt(t *testing.T) {
 	}
 	got := map[string]int64{}
 	for key := range o {
-		if n, ok := o.Int(key); ok {
+		if n, ok := o.Int(key); ok || n != 0 {
 			got[key] = n
 		}
 	}

@@ -152,6 +152,9 @@ func TestWhatIsBelieved(t *testing.T) {
 		"the payment is known":                   {call: queryPayment, body: ours, want: paid},
 		"paid at an unreadable time":             {call: queryPayment, body: with(ours, "2026-03-01T", "yesterday "), want: undated},
 		"the order is not paid":                  {call: queryOrder, body: `{"out_trade_no":"ORDER|1*","trade_state":"NOTPAY"}`, want: activities.Transaction{OutTradeNo: "ORDER|1*", TradeState: "NOTPAY"}},
+		"paid, and by no payment":                {call: queryOrder, body: with(ours, "4200000001", ""), want: activities.Transaction{}, code: unusable},
+		"refunded, and by an odd payment":        {call: queryOrder, body: with(with(ours, "SUCCESS", "REFUND"), "4200000001", "4200 000"), want: activities.Transaction{}, code: unusable},
+		"paid, and nothing":                      {call: queryOrder, body: with(ours, "12850", "0"), want: activities.Transaction{}, code: unusable},
 		"another order's payment":                {call: queryOrder, body: with(ours, "ORDER|1*", "ORDER|2*"), want: activities.Transaction{}, code: unusable},
 		"another payment of the order":           {call: queryPayment, body: with(ours, "4200000001", "4200000002"), want: activities.Transaction{}, code: unusable},
 		"a payment in no state":                  {call: queryPayment, body: with(ours, "SUCCESS", ""), want: activities.Transaction{}, code: unusable},
@@ -233,41 +236,100 @@ func TestImpossibleNumbersAreNotAskedFor(t *testing.T) {
 		}
 	}
 	other := tea
-	other.TradeType = "jsapi"
+	other.TradeType = "micropay"
 	if _, err := client.Prepay(t.Context(), other); payment.KindOf(err) != payment.Invalid {
-		t.Errorf("a jsapi order: error %v, want invalid", err)
+		t.Errorf("an order to be paid in a shop: error %v, want invalid", err)
 	}
 	if len(f.heard) != 0 {
 		t.Errorf("WeChat heard %q", f.heard)
 	}
 }
 
-func TestTheBackupIsTriedOnlyWhereNothingWasSent(t *testing.T) {
+// Each way of paying has an address, an answer and a payer's detail of its own.
+func TestAnOrderIsOfferedInItsOwnWay(t *testing.T) {
+	const answer = `{"code_url":"weixin://x","h5_url":"https://wx.test/h5","prepay_id":"wx2014"}`
+	const rest = `{"appid":"wx1","mchid":"1900000001","description":"tea \u0026 cake","out_trade_no":"ORDER|1*","time_expire":"2026-03-01T12:05:06+08:00","notify_url":"https://pay.shop.test/base/callbacks/wechatpay","amount":{"total":12850,"currency":"CNY"}`
+	for way, tc := range map[payment.TradeType]struct{ more, offer, without string }{
+		payment.Native: {offer: "weixin://x", without: `{"prepay_id":"wx2014"}`},
+		payment.JSAPI:  {more: `,"payer":{"openid":"oUpF8"}`, offer: "wx2014", without: `{"code_url":"weixin://x"}`},
+		payment.H5: {
+			more:  `,"scene_info":{"payer_client_ip":"203.0.113.9","h5_info":{"type":"iOS"}}`,
+			offer: "https://wx.test/h5", without: `{"code_url":"weixin://x"}`,
+		},
+		payment.App: {offer: "wx2014", without: `{"h5_url":"https://wx.test/h5"}`},
+	} {
+		t.Run(string(way), func(t *testing.T) {
+			order := tea
+			order.TradeType = way
+			order.OpenID, order.PayerClientIP, order.H5Type = "oUpF8", "203.0.113.9", "iOS"
+			f := &fakeWeChat{status: 200, body: answer}
+			client := dial(t, serve(t, f), "")
+			offer, err := client.Prepay(t.Context(), order)
+			if err != nil || offer != tc.offer {
+				t.Errorf("offered %q, %v; want %q", offer, err, tc.offer)
+			}
+			want := []string{"POST /v3/pay/transactions/" + string(way) + " " + rest + tc.more + "}"}
+			if diff := cmp.Diff(want, f.heard); diff != "" {
+				t.Errorf("what WeChat heard (-want +got):\n%s", diff)
+			}
+			f.body = tc.without
+			_, err = client.Prepay(t.Context(), order)
+			wantError(t, err, payment.Unknown, "wechat_unusable_answer")
+			wantDiscreet(t, err)
+		})
+	}
+}
+
+// The backup gets what the first address cannot have seen, and questions, which
+// may be asked twice.
+func TestWhenTheBackupIsAsked(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
-	nobody := "http://" + l.Addr().String()
-	hangsUp := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-
-	for ending, tc := range map[string]struct {
-		base, want string
-		heard      int
+	first := map[string]string{
+		"nobody is there":   "http://" + l.Addr().String(),
+		"it speaks no TLS":  strings.Replace(serve(t, http.NotFoundHandler()), "http:", "https:", 1),
+		"it hangs up on us": serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })),
+		"it answers 500": serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(500)
+			w.Write([]byte(`{"code":"SYSTEM_ERROR"}`))
+		})),
+	}
+	type call = func(context.Context, *wechatpay.Client) (any, error)
+	asked, mayBeDone := []call{queryOrder, queryPayment, queryRefund}, []call{prepay, closeOrder, refund}
+	for name, tc := range map[string]struct {
+		base  string
+		calls []call
+		want  string // code of the error: the backup's answer is sign_error
 	}{
-		"nobody is at the first address":       {base: nobody, want: "sign_error", heard: 1},
-		"the first address hung up on our ask": {base: hangsUp, want: "wechat_no_answer", heard: 0},
+		"a question, and nobody is there":       {"nobody is there", asked, "sign_error"},
+		"a question, and it speaks no TLS":      {"it speaks no TLS", asked, "sign_error"},
+		"a question, and it hangs up on us":     {"it hangs up on us", asked, "sign_error"},
+		"a question, and it answers 500":        {"it answers 500", asked, "system_error"},
+		"to be done, and nobody is there":       {"nobody is there", mayBeDone, "sign_error"},
+		"to be done, and it speaks no TLS":      {"it speaks no TLS", mayBeDone, "sign_error"},
+		"may be done, because it hangs up late": {"it hangs up on us", mayBeDone, "wechat_no_answer"},
+		"may be done, because it answers 500":   {"it answers 500", mayBeDone, "system_error"},
 	} {
-		t.Run(ending, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			backup := &fakeWeChat{status: 401, body: `{"code":"SIGN_ERROR"}`}
-			_, err := refund(t.Context(), dial(t, tc.base, serve(t, backup)))
-			if payment.CodeOf(err) != tc.want || len(backup.heard) != tc.heard {
-				t.Errorf("error %v, backup heard %q; want %s and %d calls", err, backup.heard, tc.want, tc.heard)
+			client := dial(t, first[tc.base], serve(t, backup))
+			for _, call := range tc.calls {
+				_, err := call(t.Context(), client)
+				if payment.CodeOf(err) != tc.want {
+					t.Errorf("error %v, want %s", err, tc.want)
+				}
+				wantDiscreet(t, err)
 			}
-			if tc.heard == 1 && !strings.Contains(backup.heard[0], `"out_refund_no":"R4200000001"`) {
-				t.Errorf("the backup heard only %q", backup.heard[0])
+			heard := 0
+			if tc.want == "sign_error" {
+				heard = len(tc.calls)
 			}
-			wantDiscreet(t, err)
+			if len(backup.heard) != heard {
+				t.Errorf("the backup heard %q, want %d calls", backup.heard, heard)
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 // Package wechatpay is the border to WeChat Pay: it speaks APIv3 through the
 // official SDK, which nobody else imports, and translates its answers, errors and
-// notifications into our words once. The SDK signs and verifies; this package
+// notifications into our words once. What APIv2 and the message server still send
+// it reads itself, because the SDK does not. The SDK signs and verifies; this package
 // bounds, checks and decides what to believe.
 package wechatpay
 
@@ -29,7 +30,7 @@ type Config struct {
 	PrivateKey *rsa.PrivateKey
 	Verifier   auth.Verifier // knows WeChat Pay's own keys, by serial
 	BaseURL    *url.URL      // scheme and host; nil is WeChat Pay itself
-	BackupURL  *url.URL      // tried when BaseURL cannot be reached at all; nil for none
+	BackupURL  *url.URL      // asked where BaseURL does not answer and asking again is safe; nil for none
 	PublicURL  *url.URL      // ours: callbacks come to PublicURL/callbacks/wechatpay
 }
 
@@ -41,7 +42,10 @@ type Client struct {
 	api       *core.Client
 }
 
-var _ activities.Gateway = (*Client)(nil)
+var (
+	_ activities.Gateway      = (*Client)(nil)
+	_ activities.OrderGateway = (*Client)(nil)
+)
 
 // New makes a client without calling anybody. The error says what of the
 // configuration is missing.

@@ -85,6 +85,31 @@ func TestAPaymentFromOfferToRefund(t *testing.T) {
 	}
 }
 
+func TestAnOrderIsTakenInEachWay(t *testing.T) {
+	w := pretend(t)
+	for way, offer := range map[payment.TradeType]string{payment.Native: "weixin://", payment.JSAPI: "wx", payment.H5: "http", payment.App: "wx"} {
+		order := w.order("WAY-" + string(way))
+		order.TradeType = way
+		switch way {
+		case payment.JSAPI:
+			order.OpenID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+		case payment.H5:
+			order.PayerClientIP, order.H5Type = "203.0.113.9", "Android"
+		}
+		for range 2 {
+			made, err := w.Prepay(t.Context(), order)
+			if err != nil || !strings.HasPrefix(made, offer) {
+				t.Errorf("%s: offered %q, %v", way, made, err)
+			}
+		}
+		var paid simulator.PayAnswer
+		w.pull(t, "POST", "/orders/"+order.OutTradeNo+"/pay", simulator.PayRequest{}, &paid)
+		if word, err := w.QueryOrder(t.Context(), order.OutTradeNo); err != nil || !word.Paid() || word.TransactionID != paid.TransactionID {
+			t.Errorf("%s: %+v, %v", way, word, err)
+		}
+	}
+}
+
 func TestHowAnOrderIsClosed(t *testing.T) {
 	w := pretend(t)
 	if _, err := w.Prepay(t.Context(), w.order("CLOSED")); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
-// Codes of our own, beside WeChat's in lower case. All are of kind Unknown.
+// Codes of our own, beside WeChat's in lower case. All but the last are Unknown.
 const (
 	codeNoAnswer = "wechat_no_answer"       // not reached, cut off, or silent for ten seconds
 	codeUnsigned = "wechat_bad_signature"   // answered 2xx, and the signature is not WeChat's: it may have been done

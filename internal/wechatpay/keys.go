@@ -42,6 +42,7 @@ type ring struct {
 	bySerial map[string]verifyKey
 	accept   string // the serial we ask WeChat to sign its answers with
 	apiV3    []string
+	from     KeyMaterial
 }
 
 // verifyKey is one key that may have signed a message. A bare public key has no
@@ -95,7 +96,7 @@ func (k *Keys) GetSerial(context.Context) (string, error) { return k.ring.Load()
 func refused(code, text string) error { return payment.Fail(payment.Refused, code, text, nil) }
 
 func newRing(m KeyMaterial, now time.Time) (*ring, error) {
-	r := &ring{bySerial: map[string]verifyKey{}}
+	r := &ring{bySerial: map[string]verifyKey{}, from: m}
 	if err := r.addCertificates(m.PlatformCerts, now); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/paysaga/paysaga/internal/payment"
 	"github.com/paysaga/paysaga/internal/wechatpay"
+	"github.com/paysaga/paysaga/internal/wechattest"
 )
 
 // captured is a callback that somebody else recorded or published (testdata).
@@ -136,5 +137,24 @@ func TestTheProbeThatWeChatSent(t *testing.T) {
 	_, err := keys.Open(t.Context(), headerOf(c.Headers), []byte(`{"id":"x"}`))
 	if payment.KindOf(err) != payment.Refused || payment.CodeOf(err) != "signtest" {
 		t.Errorf("Open: %v", err)
+	}
+}
+
+// BenchmarkOpen is what a good callback costs before the database is asked.
+func BenchmarkOpen(b *testing.B) {
+	platform := wechattest.NewPlatform(b, "PUB_KEY_ID_01", newKeyText)
+	keys, err := wechatpay.NewKeys(wechatpay.KeyMaterial{
+		PublicKeyID: platform.Serial, PublicKey: platform.PublicPEM(), APIv3Key: newKeyText,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := platform.Envelope("b62e271c", "TRANSACTION.SUCCESS", "transaction",
+		wechattest.Transaction("4200000925202101284997714292", "ORDER1", 12850).JSON()).JSON()
+	header := platform.Sign(time.Now(), body)
+	for b.Loop() {
+		if _, err := keys.Open(b.Context(), header, []byte(body)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

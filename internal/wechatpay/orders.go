@@ -26,22 +26,31 @@ type prepayBody struct {
 	TimeExpire  string `json:"time_expire"` // RFC 3339, whole seconds
 	NotifyURL   string `json:"notify_url"`
 	Amount      amount `json:"amount"`
+	Payer       *payer `json:"payer,omitempty"`
+	SceneInfo   *scene `json:"scene_info,omitempty"`
 }
 
-// Prepay offers an order for payment and returns what its QR code holds, good for
-// two hours. Asked again with the same order it answers
-// the same; the order may not change under its number.
+type payer struct {
+	OpenID string `json:"openid"`
+}
+
+type scene struct {
+	PayerClientIP string `json:"payer_client_ip"`
+	H5Info        h5Info `json:"h5_info"`
+}
+
+type h5Info struct {
+	Type string `json:"type"` // Wap, iOS or Android
+}
+
+// Prepay offers an order for payment and returns its payment.Order.Offer. Asked
+// again with the same order it offers the same; the order may not change under its
+// number.
 //
 // Kinds: Refused, with code order_paid, order_closed, invalid_request (the number
 // was used for something else) and so on; Unknown and Busy: ask again.
-func (c *Client) Prepay(ctx context.Context, order payment.Order) (codeURL string, err error) {
-	if order.TradeType != payment.Native {
-		return "", payment.Failf(payment.Invalid, codeNotAsked, "orders are offered as native only, not as %q", order.TradeType)
-	}
-	var answer struct {
-		CodeURL string `json:"code_url"`
-	}
-	err = c.post(ctx, "prepay", "/v3/pay/transactions/native", prepayBody{
+func (c *Client) Prepay(ctx context.Context, order payment.Order) (offer string, err error) {
+	body := prepayBody{
 		AppID:       order.AppID,
 		MchID:       c.mchID,
 		Description: order.Description,
@@ -49,11 +58,30 @@ func (c *Client) Prepay(ctx context.Context, order payment.Order) (codeURL strin
 		TimeExpire:  order.ExpiresAt.In(beijing).Format(time.RFC3339),
 		NotifyURL:   c.notifyURL,
 		Amount:      amount{Total: order.AmountFen, Currency: order.Currency},
-	}, &answer)
-	if err == nil && answer.CodeURL == "" {
+	}
+	var answer struct {
+		CodeURL  string `json:"code_url"`
+		H5URL    string `json:"h5_url"`
+		PrepayID string `json:"prepay_id"`
+	}
+	made := &answer.PrepayID
+	switch order.TradeType {
+	case payment.Native:
+		made = &answer.CodeURL
+	case payment.JSAPI:
+		body.Payer = &payer{string(order.OpenID)}
+	case payment.H5:
+		made = &answer.H5URL
+		body.SceneInfo = &scene{string(order.PayerClientIP), h5Info{order.H5Type}}
+	case payment.App:
+	default:
+		return "", payment.Failf(payment.Invalid, codeNotAsked, "orders are not offered as %q", order.TradeType)
+	}
+	err = c.post(ctx, "prepay", "/v3/pay/transactions/"+string(order.TradeType), body, &answer)
+	if err == nil && *made == "" {
 		err = unusable("prepay")
 	}
-	return answer.CodeURL, err
+	return *made, err
 }
 
 // transaction is an order query's answer, as far as we care. amount.total is what
@@ -83,13 +111,15 @@ func (t transaction) word() activities.Transaction {
 }
 
 // QueryOrder asks what became of an order. NotFound means that no prepay reached
-// WeChat, not that nobody paid; an unpaid order has no transaction_id.
+// WeChat, not that nobody paid; an unpaid order has no transaction_id, and a paid
+// one without is not believed.
 func (c *Client) QueryOrder(ctx context.Context, outTradeNo string) (activities.Transaction, error) {
 	if !payment.ValidOutTradeNo(outTradeNo) {
 		return activities.Transaction{}, impossible("order")
 	}
 	return c.query(ctx, "out-trade-no/"+url.PathEscape(outTradeNo), func(t transaction) bool {
-		return t.OutTradeNo == outTradeNo
+		whole := payment.ValidTransactionID(t.TransactionID) && t.Amount.Total > 0
+		return t.OutTradeNo == outTradeNo && (whole || !t.word().Paid())
 	})
 }
 

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +19,9 @@ const (
 	// kept here and not in http.Client, whose timer runs on until a body is closed;
 	// the SDK closes none.
 	timeout = 10 * time.Second
+	// connectTimeout bounds dialling, and the handshake after it. Both together
+	// leave time for the backup.
+	connectTimeout = 3 * time.Second
 	// maxAnswer bounds an answer, in bytes. Real ones are a few kilobytes, and the
 	// SDK would read any length.
 	maxAnswer = 1 << 20
@@ -35,7 +40,8 @@ func newTransport(base, backup *url.URL) (*transport, error) {
 		base = &url.URL{Scheme: "https", Host: "api.mch.weixin.qq.com"}
 	}
 	next := http.DefaultTransport.(*http.Transport).Clone()
-	next.DialContext = (&net.Dialer{Timeout: 3 * time.Second}).DialContext // leaves time for the backup
+	next.DialContext = (&net.Dialer{Timeout: connectTimeout}).DialContext
+	next.TLSHandshakeTimeout = connectTimeout
 	next.MaxResponseHeaderBytes = 64 << 10
 	t := &transport{next: next}
 	for _, host := range []*url.URL{base, backup} {
@@ -50,23 +56,44 @@ func newTransport(base, backup *url.URL) (*transport, error) {
 	return t, nil
 }
 
-// RoundTrip tries the next host only if nothing at all was sent to the one
-// before: whatever was sent may have been carried out.
+// RoundTrip tries the next host where the one before gave no answer. What asks
+// for something to be done may have been done unanswered, so it goes on only if
+// nothing at all was sent; a question may be asked twice, and each host gets its
+// share of the time.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close()
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	r = r.WithContext(ctx)
+	question := r.Method == http.MethodGet
 	var response *http.Response
 	var err error
-	for _, host := range t.hosts {
-		if response, err = bounded(t.to(host, r)); !neverDialled(err) {
+	for i, host := range t.hosts {
+		patience := timeout
+		if question {
+			patience = timeout / time.Duration(len(t.hosts))
+		}
+		var sent bool
+		response, sent, err = t.attempt(ctx, patience, r, host)
+		if last := i == len(t.hosts)-1; last || err == nil || sent && !question {
 			break
 		}
 	}
 	return response, err
+}
+
+// attempt is one try at one host. Sent says that it was reached: something of the
+// request may have arrived, whatever came back.
+func (t *transport) attempt(ctx context.Context, patience time.Duration, r *http.Request, host *url.URL) (response *http.Response, sent bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var reached atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }, // nothing is written before there is a connection
+	})
+	response, err = bounded(t.to(host, r.WithContext(ctx)))
+	return response, reached.Load(), err
 }
 
 func (t *transport) to(host *url.URL, r *http.Request) (*http.Response, error) {
@@ -80,11 +107,6 @@ func (t *transport) to(host *url.URL, r *http.Request) (*http.Response, error) {
 		r.Body = body
 	}
 	return t.next.RoundTrip(r)
-}
-
-func neverDialled(err error) bool {
-	failed, ok := errors.AsType[*net.OpError](err)
-	return ok && failed.Op == "dial"
 }
 
 // bounded reads an answer to its end, so that a cut or endless one is no answer

@@ -1,6 +1,7 @@
 package wechatpay
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestTheBackupHearsAllOfTheRequest(t *testing.T) {
@@ -37,6 +40,41 @@ func TestTheBackupHearsAllOfTheRequest(t *testing.T) {
 	}
 	if r.URL.Host != "api.mch.weixin.qq.com" {
 		t.Errorf("the request itself now goes to %s", r.URL.Host)
+	}
+}
+
+// HTTP/2 has a way of its own to tell that it has a connection. What was sent over
+// one and torn off is not sent to the backup.
+func TestTheBackupHearsNothingOfWhatHTTP2MayHaveSent(t *testing.T) {
+	heard := map[string]int{}
+	host := func(name string) *url.URL {
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			heard[name+r.Proto]++
+			panic(http.ErrAbortHandler)
+		}))
+		server.EnableHTTP2 = true
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		u, err := url.Parse(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	wire, err := newTransport(host("base "), host("backup "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire.next.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+	r, err := http.NewRequest("POST", "https://api.mch.weixin.qq.com/v3/x", strings.NewReader("body"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := wire.RoundTrip(r); err == nil {
+		t.Fatal("an answer came from nowhere")
+	}
+	if diff := cmp.Diff(map[string]int{"base HTTP/2.0": 1}, heard); diff != "" {
+		t.Error(diff)
 	}
 }
 

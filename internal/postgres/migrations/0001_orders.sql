@@ -13,14 +13,22 @@ create table orders (
   late_payment text        not null check (late_payment in ('refund', 'reopen')),
   shipping     jsonb       not null default '{}',
   expires_at   timestamptz not null,
-  code_url     text        not null default '',
+  openid       text        not null default '',
+  payer_client_ip text     not null default '',
+  h5_type      text        not null default '',
+  offer        text        not null default '',
   paid_by      text        unique,
+  closed_by    text        not null default '',
+  closed_at    timestamptz,
   created_by   text        not null,
   created_at   timestamptz not null default now(),
   updated_at   timestamptz not null default now(),
 
   constraint paid_has_payment check ((state in ('paid', 'shipped', 'refunded')) = (paid_by is not null)),
-  constraint expires_after_creation check (expires_at > created_at)
+  constraint expires_after_creation check (expires_at > created_at),
+  constraint jsapi_names_its_payer check ((trade_type = 'jsapi') = (openid <> '')),
+  constraint h5_names_its_scene check ((trade_type = 'h5') = (payer_client_ip <> '')),
+  constraint h5_names_its_type check ((trade_type = 'h5') = (h5_type <> ''))
 );
 
 comment on table  orders              is 'What the merchant sells. The api writes them; only activities move their state.';
@@ -29,8 +37,13 @@ comment on column orders.amount_fen   is 'What the order costs; compared with We
 comment on column orders.late_payment is 'What becomes of money that comes after the order closed or expired.';
 comment on column orders.shipping     is 'The shop''s own words, passed on and never read.';
 comment on column orders.expires_at   is 'WeChat''s time_expire. Paid later than this is paid late.';
-comment on column orders.code_url     is 'What the QR code holds; empty until WeChat answered the prepay.';
+comment on column orders.openid       is 'jsapi: who pays. A person''s: kept here alone, in no log, answer or workflow.';
+comment on column orders.payer_client_ip is 'h5: where the payer is. As private as the openid.';
+comment on column orders.h5_type      is 'h5: Wap, iOS or Android.';
+comment on column orders.offer        is 'What WeChat answered the prepay: code_url (native), h5_url (h5) or prepay_id (jsapi, app). Empty until then.';
 comment on column orders.paid_by      is 'The transaction_id of the one payment that paid this order.';
+comment on column orders.closed_by    is 'Who asked to close it.';
+comment on column orders.closed_at    is 'When it was closed here; kept if a late payment opens it again.';
 
 create table lawful_order_moves (
   was    text not null,

@@ -101,7 +101,8 @@ create trigger payment_moves_lawfully after insert or update of stage on payment
 
 create table steps (
   transaction_id text        not null references payments,
-  step           text        not null check (step in ('mark_paid', 'ship', 'notify', 'cancel_shipment', 'refund', 'mark_refunded', 'tell_shop')),
+  step           text        not null check (step in ('mark_paid', 'ship', 'notify', 'notify_payer', 'upload_shipping',
+                                                  'cancel_shipment', 'refund', 'mark_refunded', 'tell_shop')),
   state          text        not null check (state in ('running', 'done', 'refused', 'gave_up', 'undone')),
   attempts       int         not null default 0 check (attempts >= 0),
   last_error     text        not null default '',
@@ -132,13 +133,25 @@ comment on table  shipments          is 'The intent to ship, committed before th
 comment on column shipments.ship_key is 'ship-<transaction_id>: the Idempotency-Key at the shop.';
 comment on column shipments.forgotten_at is 'When cancel was first answered 404; only a second 404, later, permits the refund.';
 
+create table dispatch_reports (
+  transaction_id text        primary key references shipments,
+  carrier        text        not null check (carrier <> ''),
+  tracking_no    text        not null check (tracking_no <> ''),
+  reported_by    text        not null check (reported_by <> ''),
+  times          int         not null default 1,
+  created_at     timestamptz not null default now(),
+  updated_at     timestamptz not null default now()
+);
+comment on table  dispatch_reports       is 'The shop''s own word that it dispatched what it had accepted; the api writes it, an act believes it.';
+comment on column dispatch_reports.times is 'How often it was reported; the last report counts.';
+
 create table refunds (
   out_refund_no  text        primary key check (out_refund_no ~ '^[0-9A-Za-z_|*@-]{1,64}$'),
   transaction_id text        not null references payments,
   amount_fen     bigint      not null check (amount_fen > 0),
   total_fen      bigint      not null check (total_fen > 0),
   state          text        not null default 'requested'
-                             check (state in ('requested', 'processing', 'success', 'closed', 'abnormal')),
+                             check (state in ('requested', 'processing', 'success', 'closed', 'abnormal', 'withdrawn')),
   is_foreign     boolean     not null default false,
   reason         text        not null default '',
   refund_id      text        not null default '',
@@ -149,13 +162,14 @@ create table refunds (
   updated_at     timestamptz not null default now(),
 
   constraint refund_within_total check (amount_fen <= total_fen),
-  constraint finished_when_final check ((state in ('success', 'closed')) = (finished_at is not null))
+  constraint finished_when_final check ((state in ('success', 'closed', 'withdrawn')) = (finished_at is not null))
 );
 create index refunds_by_payment on refunds (transaction_id);
 create unique index one_open_refund on refunds (transaction_id)
   where not is_foreign and state in ('requested', 'processing', 'abnormal');
 
 comment on table  refunds            is 'Every refund of a payment; number and amounts frozen before WeChat is first asked.';
+comment on column refunds.state      is 'WeChat''s word, but for two of ours: requested, and withdrawn for what WeChat never had.';
 comment on column refunds.amount_fen is 'Of this refund.';
 comment on column refunds.total_fen  is 'Of the payment, as WeChat wants it repeated.';
 comment on column refunds.is_foreign is 'Made outside paysaga, in WeChat''s own console.';
@@ -163,7 +177,7 @@ comment on column refunds.refund_id  is 'WeChat''s number.';
 comment on column refunds.asked_at   is 'When WeChat was first asked; from then on the outcome may be unknown.';
 comment on column refunds.ready_at   is 'The earliest moment WeChat may be asked: refunds of one payment keep a minute between them.';
 
--- A final refund never changes, and its money is counted in the same statement.
+-- What WeChat called final never changes, and its money is counted in the same statement.
 -- +goose StatementBegin
 create function refund_stays_final() returns trigger language plpgsql as $$
 begin
@@ -198,19 +212,29 @@ create table webhooks (
   id             text        primary key,
   transaction_id text        not null references payments,
   event          text        not null check (event in ('order.shipped', 'order.refunded', 'payment.refunded', 'case.opened')),
+  whom           text        not null default 'shop' check (whom in ('shop', 'payer', 'wechat')),
   payload        jsonb       not null,
-  state          text        not null default 'pending' check (state in ('pending', 'delivered', 'stopped', 'gave_up')),
+  state          text        not null default 'pending'
+                             check (state in ('pending', 'delivered', 'stopped', 'rejected', 'unknown', 'gave_up')),
   attempts       int         not null default 0,
   last_error     text        not null default '',
+  asked_at       timestamptz,
+  try_at         timestamptz not null default now(),
   created_at     timestamptz not null default now(),
-  delivered_at   timestamptz
+  delivered_at   timestamptz,
+
+  constraint payers_hear_of_shipments check (whom = 'shop' or event = 'order.shipped'),
+  constraint only_payers_are_left_unsure check (state <> 'unknown' or whom = 'payer')
 );
 create index webhooks_pending on webhooks (transaction_id) where state = 'pending';
 
-comment on table  webhooks       is 'What the shop is told, one row an event; the id is stable, so that the shop can drop repeats.';
-comment on column webhooks.id    is 'webhook-id: <event>-<transaction_id>.';
-comment on column webhooks.state is 'stopped: the shop answered 410; gave_up: NOTIFY_GIVE_UP_AFTER passed, with a case.';
+comment on table  webhooks       is 'Who is told what, one row a message; the id is stable, so that the shop can drop repeats.';
+comment on column webhooks.id    is 'webhook-id: <event>-<transaction_id>; to others than the shop with -payer or -wechat behind it.';
+comment on column webhooks.whom  is 'shop: a webhook. payer: a subscribe message. wechat: a mini-program''s shipping information.';
+comment on column webhooks.state is 'stopped: they want no more (410, no consent); rejected: taken for wrong, with a case; unknown: may have reached the payer; gave_up: NOTIFY_GIVE_UP_AFTER passed, with a case.';
+comment on column webhooks.asked_at is 'payer, wechat: when an attempt began whose end is not known. A payer''s message is never sent again while this is set.';
+comment on column webhooks.try_at is 'Not before this, by the word of whom it is for.';
 
 -- +goose Down
-drop table webhooks, refunds, shipments, steps, payment_events, lawful_moves, payments;
+drop table webhooks, refunds, dispatch_reports, shipments, steps, payment_events, lawful_moves, payments;
 drop function payment_moves_lawfully, refund_stays_final, refund_counts;

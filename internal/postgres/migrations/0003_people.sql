@@ -11,6 +11,7 @@ create table requests (
   outcome        text        not null default '' check (outcome in ('', 'shipped', 'refunded')),
   evidence       text[]      not null default '{}',
   amount_fen     bigint      not null check (amount_fen >= 0),
+  out_refund_no  text        not null default '',
   approver       text        not null default '',
   decision       text        not null default '',
   decided_at     timestamptz,
@@ -21,15 +22,18 @@ create table requests (
   updated_at     timestamptz not null default now(),
 
   constraint never_ones_own check (approver <> actor),
-  constraint approval_expires check (state <> 'pending_approval' or expires_at is not null)
+  constraint approval_expires check (state <> 'pending_approval' or expires_at is not null),
+  constraint refund_has_number check (kind <> 'refund' or out_refund_no <> '' or state = 'refused')
 );
 create unique index one_open_request on requests (transaction_id)
   where state in ('pending_approval', 'queued', 'running');
+create unique index one_request_per_number on requests (out_refund_no) where out_refund_no <> '';
 create index requests_by_payment on requests (transaction_id, created_at);
 create index requests_to_sweep on requests (sweep_at) where state in ('queued', 'running');
 
 comment on table  requests            is 'What people asked for, before any saga was told. At most one of a payment is open.';
 comment on column requests.amount_fen is 'What may go back to the payer, as frozen when asked.';
+comment on column requests.out_refund_no is 'Of a partial refund: its number, kept for it from the first and never given to another.';
 comment on column requests.decision   is 'The approver''s reason.';
 comment on column requests.detail     is 'What came of it, one line for people.';
 comment on column requests.sweep_at   is 'When the sweep tells the saga again.';

@@ -51,7 +51,7 @@ create table callbacks (
 ) partition by range (received_at);
 create table callbacks_default partition of callbacks default;
 
-comment on table  callbacks      is 'What WeChat sent, byte for byte, if its signature was good. Still encrypted: the body holds no openid in the clear.';
+comment on table  callbacks      is 'What WeChat sent, byte for byte, if its signature was good. Still encrypted: the body holds no openid in the clear. Of APIv2, which is not encrypted, what we read of it.';
 comment on column callbacks.body is 'The raw body; bytes, because odd text (NUL, lone surrogates) must be kept too.';
 comment on column callbacks.request_id is 'WeChat''s Request-ID header, where it sent one.';
 

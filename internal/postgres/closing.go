@@ -1,0 +1,60 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/paysaga/paysaga/internal/payment"
+)
+
+const knownPaymentSQL = `
+select exists (select from payments where transaction_id = @transaction_id)
+    or exists (select from inbox where transaction_id = @transaction_id and kind = 'payment' and verdict = 'accepted')`
+
+// KeepFound writes a payment down that a query found, for the sweep to start its
+// saga. What is known already stays as it is: WeChat's word on it may have changed
+// since, and that is no contradiction.
+func (s *Store) KeepFound(ctx context.Context, found payment.News) error {
+	var known bool
+	err := s.pool.QueryRow(ctx, knownPaymentSQL, pgx.NamedArgs{"transaction_id": found.Payment.TransactionID}).Scan(&known)
+	if err != nil || known {
+		return fault(err)
+	}
+	_, err = s.Keep(ctx, found, payment.Delivery{})
+	return err
+}
+
+// A payment that nobody has judged yet may be the one that pays the order. It is
+// in the inbox before it is in the books.
+const closeOrderSQL = `
+update orders o set state = 'closed', closed_by = @actor, closed_at = now()
+ where out_trade_no = @out_trade_no and state = 'pending'
+   and not exists (
+     select from payments p
+      where p.out_trade_no = o.out_trade_no
+        and (p.stage = 'received' or p.stage = 'holding' and p.hold_direction = 'forward'))
+   and not exists (
+     select from inbox i
+      where not i.done and i.out_trade_no = o.out_trade_no and i.kind = 'payment' and i.verdict = 'accepted'
+        and not exists (select from payments p where p.transaction_id = i.transaction_id))`
+
+const orderStateSQL = `select state from orders where out_trade_no = @out_trade_no`
+
+// CloseOrder closes a pending order, unless a payment of it is still to be judged,
+// and returns the state it left. The caller has WeChat's word that nobody can pay
+// it any more. NotFound if there is no such order.
+func (s *Store) CloseOrder(ctx context.Context, asked payment.Closing) (payment.OrderState, error) {
+	var state payment.OrderState
+	err := s.tx(ctx, func(tx pgx.Tx) error {
+		args := pgx.NamedArgs{"out_trade_no": asked.OutTradeNo, "actor": asked.Actor}
+		if _, err := tx.Exec(ctx, closeOrderSQL, args); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, orderStateSQL, args).Scan(&state); err != nil {
+			return err
+		}
+		return closeCase(ctx, tx, asked.OutTradeNo, "WeChat has said how it stands", payment.CaseCloseStuck)
+	})
+	return state, missing("order", err)
+}
