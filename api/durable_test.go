@@ -19,9 +19,8 @@ import (
 
 // wire is the line to Postgres, which can be cut at the moment that hurts.
 type wire struct {
-	address string
-	target  string
-	fault   atomic.Value // of type fault
+	target string
+	fault  atomic.Value // of type fault
 }
 
 type fault string
