@@ -147,3 +147,47 @@ func TestTheShopsReportIsReadBeforeTheShopIsAsked(t *testing.T) {
 		t.Errorf("the shop is told %q", got)
 	}
 }
+
+// Nobody can say how a payment ended while WeChat may still make our refund.
+func TestAPersonsWordWaitsForOurOwnRefund(t *testing.T) {
+	for name, row := range map[string]struct {
+		arrange func(*fakeWeChat)
+		ends    payment.RefundState // what became of it after the hold; empty is nothing
+		want    payment.Stage
+		request string
+		refund  string
+	}{
+		"WeChat never had it": {func(g *fakeWeChat) { g.refunds.moods = []mood{refusing} }, "",
+			payment.Resolved, "done: shipped, confirmed", "withdrawn"},
+		"WeChat works on it": {func(g *fakeWeChat) { g.refunds.moods = []mood{later} }, payment.RefundProcessing,
+			payment.Holding, "refused: WeChat may still make refund R" + txn, "processing"},
+		"WeChat closed it": {func(g *fakeWeChat) { g.refunds.moods = []mood{later} }, payment.RefundClosed,
+			payment.Resolved, "done: shipped, confirmed", "closed"},
+		"WeChat made it": {func(g *fakeWeChat) { g.refunds.moods = []mood{later} }, payment.RefundSuccess,
+			payment.Holding, "refused: all of the money went back", "success"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := open(t)
+			w.paid()
+			w.undo()
+			row.arrange(w.wechat)
+			w.until(w.refunds.Refund)
+			w.must(w.books.Hold(t.Context(), activities.Stop{TransactionID: txn, Hold: payment.Hold{Reason: payment.CaseCancelledWorkflow}}))
+			if row.ends != "" {
+				w.wechat.ends("R"+txn, row.ends)
+			}
+			w.shop.dispatch(orderNo)
+			w.ask("q2", payment.Resolve)
+			w.db.Exec(t, `update requests set outcome = 'shipped', evidence = '{S1}' where id = 'q2'`)
+			w.must(w.books.BeginRequest(t.Context(), "q2"))
+			w.want(w.must(w.evidence.Resolve(t.Context(), "q2")), row.want)
+			if got := w.db.Text(t, `select state || ': ' || detail from requests where id = 'q2'`); got != row.request {
+				t.Errorf("request %q, want %q", got, row.request)
+			}
+			if got := w.db.Text(t, `select state from refunds`); got != row.refund {
+				t.Errorf("our refund is %s, want %s", got, row.refund)
+			}
+		})
+	}
+}

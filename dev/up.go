@@ -100,6 +100,7 @@ func (w *world) introduce() {
 	}
 	rows = append(rows,
 		[2]string{"WeChat Pay and shop", w.fleet.Simulator.URL + " (simulator)"},
+		[2]string{"pay as a person", w.fleet.Simulator.AdminURL + "/cashier"},
 		[2]string{"steer the simulator", w.fleet.Simulator.AdminURL},
 		[2]string{"tokens for the api", filepath.Join(w.stack.Dir, "tokens.env")},
 		[2]string{"logs", w.stack.Dir},

@@ -116,6 +116,20 @@ func TestRefunds(t *testing.T) {
 		w.recorded(id, "rest-refunded")
 	})
 
+	play("WeChat calls back before it has answered the refund call: refunded once", func(w *world) {
+		number := w.order(tea)
+		w.plan(number, simulator.Plan{RefundNotify: "reorder"})
+		id := w.pay(number, simulator.PayRequest{})
+		w.endsShipped(id, number)
+		asked, _ := w.refundPart(id, 300)
+		w.ends(asked, "done")
+		w.runCloses(id)
+		w.backFen(id, number, 300)
+		if refunds := w.truth(number).Refunds; len(refunds) != 1 {
+			w.Errorf("WeChat has %+v", refunds)
+		}
+	})
+
 	play("WeChat closes a part: refused with a case, and the next one wants a second person", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Refund: "closed", RefundTimes: 1})
@@ -320,4 +334,30 @@ func TestRefunds(t *testing.T) {
 			w.Errorf("shipped %d times, and %d fen back", shipped, refundedFen)
 		}
 	})
+}
+
+// Part of a shipped order goes back, and the worker dies with the call on its way.
+func TestAWorkerKilledOverAPartRefundsItOnce(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, when := range []string{"before", "after"} {
+		t.Run("killed "+when+" WeChat takes it", func(t *testing.T) {
+			mine := *w
+			mine.T = t
+			number := mine.order(tea)
+			id := mine.pay(number, simulator.PayRequest{})
+			mine.endsShipped(id, number)
+			caught := mine.hold("refund", number, when)
+			asked, outRefundNo := mine.refundPart(id, 300)
+			caught()
+			mine.fleet.Workers[0].Kill()
+			mine.release(number)
+			mine.revive(mine.fleet.Workers[0])
+			mine.ends(asked, "done")
+			mine.runCloses(id)
+			mine.backFen(id, number, 300)
+			if refunds := mine.truth(number).Refunds; len(refunds) != 1 || refunds[0].OutRefundNo != outRefundNo {
+				mine.Errorf("WeChat has %+v", refunds)
+			}
+		})
+	}
 }

@@ -40,9 +40,9 @@ func (s *saga) cancelShipment() error {
 	return s.hold(payment.CaseCancelUnknown, "the shop gave no answer to cancel; it may still ship, so nothing was refunded")
 }
 
-// giveBack asks WeChat to refund what is left, always under the same number. An
-// empty merchant account or a silent WeChat is waited for; after a day somebody
-// is told, and it goes on.
+// giveBack asks WeChat to make the open refund, or one of what is left, always
+// under the same number. An empty merchant account or a silent WeChat is waited
+// for; after a day somebody is told, and it goes on.
 func (s *saga) giveBack() error {
 	s.say("asking WeChat to refund")
 	before := s.books

@@ -58,6 +58,10 @@ func TestPartOfItGoesBack(t *testing.T) {
 			world: func(w *world) { w.shop.silentUntil, w.wechat.takes = 150*time.Minute, 3*time.Hour },
 			during: func(r *sagaRun) {
 				r.asks(100*time.Minute, part(1, 850))
+				r.after(110*time.Minute, func() {
+					r.w.hurryRefunds()
+					r.SignalWorkflow(SignalRefundResult, RefundResult{OutRefundNo: payment.RefundNumber(txID, 1)})
+				})
 				r.after(117*time.Minute, func() { r.w.has(0, payment.CaseShipUnknown) })
 				r.after(121*time.Minute, func() { r.w.has(1, payment.CaseShipUnknown) })
 			},
@@ -131,9 +135,16 @@ func TestPartOfItGoesBack(t *testing.T) {
 			want:   ending{Stage: payment.Refunded, Parcels: 1, RefundedFen: paidFen, Told: []string{"payment.refunded"}},
 		},
 		"all of it in one, before the shop shipped: nothing ships": {
-			world:  func(w *world) { w.shop.silentUntil = time.Hour },
-			during: func(r *sagaRun) { r.asks(10*time.Minute, part(1, paidFen)) },
-			want:   refunded,
+			world: func(w *world) { w.shop.silentUntil = time.Hour },
+			during: func(r *sagaRun) {
+				r.asks(10*time.Minute, part(1, paidFen))
+				r.after(10*time.Minute+time.Second, func() {
+					if r.w.books.Shipment != payment.ShipCancelling {
+						r.w.t.Error("the shop is still asked to ship")
+					}
+				})
+			},
+			want: refunded,
 		},
 		"and then the shop refuses: the rest goes back after it": {
 			world: func(w *world) { w.shop.silentUntil, w.shop.refuses, w.wechat.takes = time.Hour, true, 5*time.Hour },
@@ -146,6 +157,20 @@ func TestPartOfItGoesBack(t *testing.T) {
 				})
 			},
 			want: refunded,
+		},
+		"and then the shop refuses, and does not answer to cancel: the part is followed": {
+			world: func(w *world) {
+				w.shop.silentUntil, w.shop.refuses, w.shop.deafToCancel, w.wechat.takes = time.Hour, true, true, 2*time.Hour
+			},
+			during: func(r *sagaRun) {
+				r.asks(10*time.Minute, part(1, 850))
+				r.after(4*time.Hour, func() {
+					if r.w.books.RefundedFen != 850 {
+						r.w.t.Error("nobody asked what became of the part")
+					}
+				})
+			},
+			want: ending{Stage: payment.Holding, RefundedFen: 850, Cases: []payment.CaseKind{payment.CaseCancelUnknown}, Open: true},
 		},
 		"and then nobody comes to a held payment: its deadline stands": {
 			world: func(w *world) { w.shop.silentUntil, w.wechat.takes = 10*time.Hour, days(5) },
@@ -213,23 +238,26 @@ func TestSomebodyElseGivesItBack(t *testing.T) {
 			want: ending{Stage: payment.Completed, Parcels: 1, RefundedFen: 850,
 				Cases: []payment.CaseKind{payment.CaseForeignRefund}},
 		},
-		"two refunds at the same moment are both heard": {
+		"three refunds at the same moment are all heard": {
 			world: func(w *world) { w.shop.acceptsLater, w.wechat.takes = time.Hour, 30*time.Minute },
 			during: func(r *sagaRun) {
 				r.asks(time.Minute, part(1, 850))
-				r.after(2*time.Minute, func() {
+				r.after(3*time.Minute, func() { // between two questions of our own
 					r.w.hurryRefunds()
-					r.w.refundOf(&payment.Refund{OutRefundNo: "CONSOLE1", AmountFen: 100})
-					r.SignalWorkflow(SignalRefundResult, RefundResult{OutRefundNo: payment.RefundNumber(txID, 1)})
-					r.SignalWorkflow(SignalRefundResult, RefundResult{OutRefundNo: "CONSOLE1"})
+					for _, number := range []string{"CONSOLE1", "CONSOLE2"} {
+						r.w.refundOf(&payment.Refund{OutRefundNo: number, AmountFen: 100})
+					}
+					for _, number := range []string{"CONSOLE1", payment.RefundNumber(txID, 1), "CONSOLE2"} {
+						r.SignalWorkflow(SignalRefundResult, RefundResult{OutRefundNo: number})
+					}
 				})
-				r.after(2*time.Minute+time.Second, func() {
-					if r.w.books.RefundedFen != 950 {
+				r.after(3*time.Minute+time.Second, func() {
+					if r.w.books.RefundedFen != 1050 {
 						r.w.t.Errorf("the books know of %d fen", r.w.books.RefundedFen)
 					}
 				})
 			},
-			want: ending{Stage: payment.Completed, Parcels: 1, RefundedFen: 950, Told: sold.Told,
+			want: ending{Stage: payment.Completed, Parcels: 1, RefundedFen: 1050, Told: sold.Told,
 				Cases: []payment.CaseKind{payment.CaseForeignRefund}},
 		},
 	})

@@ -186,3 +186,33 @@ func TestKeysAreReadAgainFromTheirFiles(t *testing.T) {
 		t.Errorf("a file that is away: %v", err)
 	}
 }
+
+func TestAboveWhatAmountWeChatIsAsked(t *testing.T) {
+	for name, row := range map[string]struct {
+		value string
+		want  *int64
+		wrong bool
+	}{
+		"off unless somebody says so": {"", nil, false},
+		"off":                         {"off", nil, false},
+		"above an amount":             {"50000", new(int64(50000)), false},
+		"of every payment":            {"0", new(int64(0)), false},
+		"of nothing sensible":         {"lots", nil, true},
+		"below nothing":               {"-1", nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := map[string]string{}
+			if row.value != "" {
+				env["QUERY_BEFORE_SHIP_ABOVE_FEN"] = row.value
+			}
+			all, mistakes := read(t, env)
+			got := all.Saga.AskAboveFen(mistakes)
+			if err := mistakes.Err(); (err != nil) != row.wrong {
+				t.Fatalf("mistakes: %v", err)
+			}
+			if diff := cmp.Diff(row.want, got); diff != "" && !row.wrong {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -387,6 +387,8 @@ func TestAClosedPartBarsTheRestUntilSomebodySawIt(t *testing.T) {
 	w := open(t)
 	w.paid()
 	w.claimShip()
+	w.said(w.part("q0", 10).OutRefundNo, payment.RefundSuccess, 10)
+	w.db.Exec(t, `update requests set approver = 'bob', decided_at = created_at`) // who saw no refund closed
 	w.said(w.part("q1", 850).OutRefundNo, payment.RefundClosed, 850)
 	w.must(w.ShipRefused(t.Context(), txn, "sold_out: none left"))
 	_, err := w.ClaimCancel(t.Context(), txn)
@@ -397,7 +399,7 @@ func TestAClosedPartBarsTheRestUntilSomebodySawIt(t *testing.T) {
 	w.want(w.must(w.Read(t.Context(), txn)), payment.Holding)
 	w.ask("q2", payment.Retry, "bob")
 	w.want(w.must(w.BeginRequest(t.Context(), "q2")), payment.Compensating)
-	if rest, err := w.OpenRefund(t.Context(), txn); err != nil || rest.AmountFen != fen || rest.OutRefundNo != "R"+txn+"-2" {
+	if rest, err := w.OpenRefund(t.Context(), txn); err != nil || rest.AmountFen != fen-10 || rest.OutRefundNo != "R"+txn+"-3" {
 		t.Errorf("%+v, %v", rest, err)
 	}
 }

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -94,48 +93,6 @@ func (a *account) fittingRefund(ctx context.Context) (payment.Refund, error) {
 		return open, err
 	}
 	return payment.Refund{}, a.withdraw(ctx, open, "somebody else's refund left too little for it")
-}
-
-// purse is what of a payment can still be given back.
-type purse struct {
-	leftFen int64 // below zero if a refund of ours is promised what somebody else's took
-	refunds int   // those that may have happened
-	next    int   // the number of our next refund, from 1
-	tooOld  bool
-}
-
-// What is left counts every refund that may happen, whoever made it. A number
-// counts every one that was ever taken, so that none is used twice.
-const purseSQL = `
-select p.amount_fen - coalesce(sum(r.amount_fen), 0)::bigint,
-       count(r.amount_fen),
-       (select count(*) + 1 from (
-          select out_refund_no from refunds where transaction_id = @id and not is_foreign
-          union
-          select out_refund_no from requests where transaction_id = @id and out_refund_no <> '') numbers),
-       p.paid_at < now() - @refund_within::interval
-  from payments p
-  left join refunds r on r.transaction_id = p.transaction_id and r.state not in ('closed', 'withdrawn')
- where p.transaction_id = @id
- group by p.transaction_id`
-
-func readPurse(ctx context.Context, from querier, transactionID string) (p purse, err error) {
-	err = from.QueryRow(ctx, purseSQL, pgx.NamedArgs{"id": transactionID, "refund_within": payment.RefundWithin}).
-		Scan(&p.leftFen, &p.refunds, &p.next, &p.tooOld)
-	return p, err
-}
-
-func (a *account) purse(ctx context.Context) (purse, error) { return readPurse(ctx, a.tx, a.id()) }
-
-// barred says why WeChat would not take one more refund; empty if it would.
-func (p purse) barred() string {
-	switch {
-	case p.tooOld:
-		return "WeChat refunds for 365 days, and it was paid before that"
-	case p.refunds >= payment.RefundsAtMost:
-		return fmt.Sprintf("WeChat takes %d refunds of a payment, and it has had them", payment.RefundsAtMost)
-	}
-	return ""
 }
 
 const freezeSQL = `

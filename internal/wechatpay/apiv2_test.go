@@ -79,6 +79,13 @@ func paid(changes wechattest.Texts) wechattest.Texts {
 	return wechattest.Paid("4200000925202101284997714292", "ORDER1", 12850).With(changes).Signed(v2Key, wechatpay.SignMD5)
 }
 
+// blank is paid with an element that holds nothing.
+func blank() wechattest.Texts {
+	told := paid(nil)
+	told["device_info"] = ""
+	return told
+}
+
 func TestWhatAPIv2IsReadAs(t *testing.T) {
 	const plain = `{"amount":{"currency":"CNY","total":12850},"appid":"wxd678efh567hg6787","mchid":"1230000109",` +
 		`"out_trade_no":"ORDER1","success_time":"2026-11-22T10:34:56+08:00","trade_state":"SUCCESS","transaction_id":"4200000925202101284997714292"}`
@@ -94,28 +101,30 @@ func TestWhatAPIv2IsReadAs(t *testing.T) {
 		event     string
 		plaintext string
 	}{
-		"a payment":                           {paid(nil), "TRANSACTION.SUCCESS", plain},
-		"a payment signed with HMAC":          {wechattest.Paid("4200000925202101284997714292", "ORDER1", 12850).Signed(v2Key, wechatpay.SignHMAC), "TRANSACTION.SUCCESS", plain},
-		"a payment that tells its sign_type":  {paid(wechattest.Texts{"sign_type": "MD5"}), "TRANSACTION.SUCCESS", plain},
-		"a field that nobody documents":       {paid(wechattest.Texts{"coupon_fee_7": "1", "new_field": "新"}), "TRANSACTION.SUCCESS", plain},
-		"no fee_type, which means CNY":        {paid(wechattest.Texts{"fee_type": ""}), "TRANSACTION.SUCCESS", plain},
-		"another currency":                    {paid(wechattest.Texts{"fee_type": "USD"}), "TRANSACTION.SUCCESS", with("CNY", "USD")},
-		"another state":                       {paid(wechattest.Texts{"trade_state": "REFUND"}), "TRANSACTION.SUCCESS", with(`"SUCCESS"`, `"REFUND"`)},
-		"no time":                             {paid(wechattest.Texts{"time_end": ""}), "TRANSACTION.SUCCESS", with(`"success_time":"2026-11-22T10:34:56+08:00",`, "")},
-		"an amount with a point stays a text": {paid(wechattest.Texts{"total_fee": "128.50"}), "TRANSACTION.SUCCESS", with("12850", `"128.50"`)},
-		"an amount with a leading zero":       {paid(wechattest.Texts{"total_fee": "012850"}), "TRANSACTION.SUCCESS", with("12850", `"012850"`)},
-		"an amount with space around":         {paid(wechattest.Texts{"total_fee": " 12850"}), "TRANSACTION.SUCCESS", with("12850", `" 12850"`)},
-		"a service provider's":                {paid(wechattest.Texts{"sub_mch_id": "9"}), "TRANSACTION.SUCCESS", with(`"success_time"`, `"sub_mchid":"9","success_time"`)},
-		"a result that is no success":         {paid(wechattest.Texts{"result_code": "FAIL"}), "TRANSACTION.FAIL", plain},
-		"no result":                           {paid(wechattest.Texts{"result_code": ""}), "TRANSACTION.FAIL", plain},
-		"no return code":                      {paid(wechattest.Texts{"return_code": ""}), "TRANSACTION.FAIL", plain},
-		"a failure that is signed":            {paid(wechattest.Texts{"return_code": "FAIL"}), "APIV2.FAIL", "{}"},
-		"a failure that is not":               {wechattest.Texts{"return_code": "FAIL", "return_msg": "x"}, "", ""},
-		"a refund":                            {refund("SUCCESS"), "REFUND.SUCCESS", refunded("SUCCESS")},
-		"a refund gone wrong":                 {refund("CHANGE"), "REFUND.ABNORMAL", refunded("ABNORMAL")},
-		"a refund that was closed":            {refund("REFUNDCLOSE"), "REFUND.CLOSED", refunded("CLOSED")},
-		"a refund of a status nobody knows":   {refund("ABNORMAL"), "REFUND.UNKNOWN", refunded("")},
-		"a refund that failed to be told":     {refund("SUCCESS").With(wechattest.Texts{"return_code": "FAIL"}), "APIV2.FAIL", "{}"},
+		"a payment":                            {paid(nil), "TRANSACTION.SUCCESS", plain},
+		"a payment signed with HMAC":           {wechattest.Paid("4200000925202101284997714292", "ORDER1", 12850).Signed(v2Key, wechatpay.SignHMAC), "TRANSACTION.SUCCESS", plain},
+		"a payment that tells its sign_type":   {paid(wechattest.Texts{"sign_type": "MD5"}), "TRANSACTION.SUCCESS", plain},
+		"a field that nobody documents":        {paid(wechattest.Texts{"coupon_fee_7": "1", "new_field": "新"}), "TRANSACTION.SUCCESS", plain},
+		"an empty field, which no sign covers": {blank(), "TRANSACTION.SUCCESS", plain},
+		"no fee_type, which means CNY":         {paid(wechattest.Texts{"fee_type": ""}), "TRANSACTION.SUCCESS", plain},
+		"another currency":                     {paid(wechattest.Texts{"fee_type": "USD"}), "TRANSACTION.SUCCESS", with("CNY", "USD")},
+		"another state":                        {paid(wechattest.Texts{"trade_state": "REFUND"}), "TRANSACTION.SUCCESS", with(`"SUCCESS"`, `"REFUND"`)},
+		"no time":                              {paid(wechattest.Texts{"time_end": ""}), "TRANSACTION.SUCCESS", with(`"success_time":"2026-11-22T10:34:56+08:00",`, "")},
+		"an amount with a point stays a text":  {paid(wechattest.Texts{"total_fee": "128.50"}), "TRANSACTION.SUCCESS", with("12850", `"128.50"`)},
+		"an amount with a leading zero":        {paid(wechattest.Texts{"total_fee": "012850"}), "TRANSACTION.SUCCESS", with("12850", `"012850"`)},
+		"an amount with space around":          {paid(wechattest.Texts{"total_fee": " 12850"}), "TRANSACTION.SUCCESS", with("12850", `" 12850"`)},
+		"a service provider's":                 {paid(wechattest.Texts{"sub_mch_id": "9"}), "TRANSACTION.SUCCESS", with(`"success_time"`, `"sub_mchid":"9","success_time"`)},
+		"a result that is no success":          {paid(wechattest.Texts{"result_code": "FAIL"}), "TRANSACTION.FAIL", plain},
+		"no result":                            {paid(wechattest.Texts{"result_code": ""}), "TRANSACTION.FAIL", plain},
+		"no return code":                       {paid(wechattest.Texts{"return_code": ""}), "TRANSACTION.FAIL", plain},
+		"a failure that is signed":             {paid(wechattest.Texts{"return_code": "FAIL"}), "APIV2.FAIL", "{}"},
+		"a failure that is not":                {wechattest.Texts{"return_code": "FAIL", "return_msg": "x"}, "", ""},
+		"a refund":                             {refund("SUCCESS"), "REFUND.SUCCESS", refunded("SUCCESS")},
+		"a service provider's refund":          {refund("SUCCESS").With(wechattest.Texts{"sub_mch_id": "9"}), "REFUND.SUCCESS", strings.Replace(refunded("SUCCESS"), `"transaction_id"`, `"sub_mchid":"9","transaction_id"`, 1)},
+		"a refund gone wrong":                  {refund("CHANGE"), "REFUND.ABNORMAL", refunded("ABNORMAL")},
+		"a refund that was closed":             {refund("REFUNDCLOSE"), "REFUND.CLOSED", refunded("CLOSED")},
+		"a refund of a status nobody knows":    {refund("ABNORMAL"), "REFUND.UNKNOWN", refunded("")},
+		"a refund that failed to be told":      {refund("SUCCESS").With(wechattest.Texts{"return_code": "FAIL"}), "APIV2.FAIL", "{}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := wechatpay.NewV2(v2Key, "").Open([]byte(row.told.XML("xml")))
@@ -161,6 +170,7 @@ func TestWhatAPIv2DoesNotProve(t *testing.T) {
 		"a refund's fields in the open":            {wechattest.Texts{"return_code": "SUCCESS", "out_refund_no": "R42", "refund_status": "SUCCESS"}, "", "signature"},
 		"req_info under another key":               {wechattest.RefundTold(strings.ToUpper(v2Key), nil), "", "req_info"},
 		"req_info that is no base64":               {info.With(wechattest.Texts{"req_info": "!"}), "", "req_info"},
+		"req_info of white space":                  {info.With(wechattest.Texts{"req_info": "\n"}), "", "req_info"},
 		"req_info of half a block":                 {info.With(wechattest.Texts{"req_info": "AAAAAAAAAAA="}), "", "req_info"},
 		"req_info with a block moved":              {info.With(wechattest.Texts{"req_info": swapped(info["req_info"])}), "", "req_info"},
 		"a failure with req_info that is not ours": {info.With(wechattest.Texts{"return_code": "FAIL", "req_info": "AAAA"}), "", "req_info"},

@@ -32,23 +32,31 @@ func TestWhoDoesNotKnowTheTokenIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, query := range map[string]url.Values{
-		"another token":           wechattest.MessageQuery("theirs", "1732242900", "1320562132"),
-		"no token":                wechattest.MessageQuery("", "1732242900", "1320562132"),
-		"another timestamp":       with("timestamp", "1732242901"),
-		"another nonce":           with("nonce", "1320562133"),
-		"no signature":            with("signature"),
-		"an empty signature":      with("signature", ""),
-		"the signature twice":     with("signature", good().Get("signature"), good().Get("signature")),
-		"the timestamp twice":     with("timestamp", "1732242900", "1732242900"),
-		"no timestamp":            with("timestamp"),
-		"an empty nonce":          with("nonce", ""),
-		"the nonce in two places": {"signature": good()["signature"], "timestamp": {"1732242900", "1320562132"}},
-		"nothing":                 nil,
+		"another token":                 wechattest.MessageQuery("theirs", "1732242900", "1320562132"),
+		"no token":                      wechattest.MessageQuery("", "1732242900", "1320562132"),
+		"another timestamp":             with("timestamp", "1732242901"),
+		"another nonce":                 with("nonce", "1320562133"),
+		"no signature":                  with("signature"),
+		"an empty signature":            with("signature", ""),
+		"the signature twice":           with("signature", good().Get("signature"), good().Get("signature")),
+		"the timestamp twice":           with("timestamp", "1732242900", "1732242900"),
+		"no timestamp":                  with("timestamp"),
+		"an empty nonce, and signed so": wechattest.MessageQuery(token, "1732242900", ""),
+		"no nonce, and signed so":       short(token),
+		"the nonce in two places":       {"signature": good()["signature"], "timestamp": {"1732242900", "1320562132"}},
+		"nothing":                       nil,
 	} {
 		if err := messages.Verify(query); payment.KindOf(err) != payment.Refused || payment.CodeOf(err) != "message" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// short is a query whose signature covers the token and a timestamp alone.
+func short(token string) url.Values {
+	query := wechattest.MessageQuery(token, "1732242900", "")
+	query.Del("nonce")
+	return query
 }
 
 func TestPushesInEitherForm(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 )
 
 // document is an XML document as WeChat writes them: one root, and elements of
@@ -37,9 +36,6 @@ var (
 // twice, and any encoding but UTF-8.
 func readXML(data []byte, root string) (document, error) {
 	r := xmlReader{root: root, document: document{fields: map[string]string{}}}
-	if !utf8.Valid(data) {
-		return document{}, errNotXML
-	}
 	decoder := xml.NewDecoder(bytes.NewReader(data))
 	for first := true; ; first = false {
 		token, err := decoder.Token()
