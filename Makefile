@@ -6,7 +6,7 @@
 help: ## this list
 	@while IFS= read -r line; do case "$$line" in [a-z]*:*\#\#*) printf '%-10s %s\n' "$${line%%:*}" "$${line##*\#\# }";; esac; done < $(firstword $(MAKEFILE_LIST))
 
-demo: ## play four payments with their troubles on a whole stack; stays up until Ctrl-C
+demo: ## play five payments with their troubles on a whole stack; stays up until Ctrl-C
 	@go run -v ./dev demo
 
 up: ## the same stack without the story

@@ -14,7 +14,7 @@ import (
 	"github.com/paysaga/paysaga/internal/fleet"
 )
 
-// badinputs HDR-16 and HDR-18: what the listener refuses before any handler runs.
+// What the listener refuses before any handler runs.
 func TestTheListenerRefusesBeforeAnyHandlerRuns(t *testing.T) {
 	for name, tc := range map[string]struct {
 		header string

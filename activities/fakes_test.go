@@ -42,7 +42,7 @@ func (w *will) next() mood {
 
 var errSilence = payment.Failf(payment.Unknown, "silence", "no answer")
 
-// fakeShop ships each key once, like the shop of design section 7.
+// fakeShop ships each key once, like a shop that keeps its word.
 type fakeShop struct {
 	mu        sync.Mutex
 	forgetful bool // keeps no memory of cancelled keys

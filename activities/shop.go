@@ -58,7 +58,7 @@ type ShopLedger interface {
 	Cancelled(ctx context.Context, transactionID string) (payment.Books, error)
 }
 
-// Fulfilment is the merchant's shop (design section 7). Its errors have kinds:
+// Fulfilment is the merchant's shop as README's "What it asks of the shop" has it. Its errors have kinds:
 // Refused for 409 and 422, NotFound for 404, Unknown for everything else.
 type Fulfilment interface {
 	Ship(ctx context.Context, p Parcel) (Dispatch, error)

@@ -89,7 +89,7 @@ func (w *WeChat) AskPayment(ctx context.Context, transactionID string) (payment.
 // Refund makes a payment's open refund, or gives back what is left of it, under a
 // number that was committed before WeChat is first asked. From then on the outcome may be unknown, so a
 // query comes before every repeat, and the repeat has the same number: WeChat
-// refunds a number once (design section 4; merchant/4014959631).
+// refunds a number once (pay.weixin.qq.com/doc/v3/merchant/4014959631).
 func (w *WeChat) Refund(ctx context.Context, transactionID string) (payment.Books, error) {
 	refund, err := w.Ledger.OpenRefund(ctx, transactionID)
 	switch {

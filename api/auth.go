@@ -15,7 +15,7 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
-// Role is what a token may do (design section 6).
+// Role is what a token may do ; the routes say which role may do what.
 type Role string
 
 // The roles. An approver may do all that support may, and decides on what others

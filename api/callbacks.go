@@ -21,7 +21,7 @@ import (
 const CallbackPath = "/callbacks/wechatpay"
 
 // Callbacks takes WeChat Pay's notifications. A 2xx means that the news is on
-// disk, and no other answer ever says 2xx (design section 5).
+// disk, and no other answer ever says 2xx.
 type Callbacks struct {
 	Keys       Opener
 	V2         V2Opener // nil without an APIv2 key: nobody answers there

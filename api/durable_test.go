@@ -128,7 +128,7 @@ func isCommit(message []byte) bool {
 	return bytes.HasPrefix(message, []byte("Q")) && bytes.Contains(message, []byte("commit"))
 }
 
-// 2xx means durable, and nothing else does (I4). The wire is cut; what WeChat is
+// 2xx means durable, and nothing else does. The wire is cut; what WeChat is
 // told must fit what the disk, or Temporal, holds.
 func TestAnAnswerPromisesWhatIsDurable(t *testing.T) {
 	for name, row := range map[string]struct {

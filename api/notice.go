@@ -63,7 +63,7 @@ func legible(o strictjson.Object, key string, shaped func(string) bool) string {
 }
 
 // judgePayment makes news of a payment out of a transaction resource
-// (wechatpay.md 1.4). Whether it fits an order is for the saga to say, and so is
+// (pay.weixin.qq.com/doc/v3/merchant/4012075420). Whether it fits an order is for the saga to say, and so is
 // a trade_state other than SUCCESS; here it must only be whole. An amount is an
 // integer written as one, in fen, of amount.total.
 func judgePayment(news payment.News, content strictjson.Object, toldAt time.Time) payment.News {

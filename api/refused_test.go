@@ -21,7 +21,7 @@ import (
 )
 
 // Every way in which a callback is not proved to be WeChat's. The answer is the
-// same for all, and nothing is written, nor even asked of the database (I14).
+// same for all, and nothing is written, nor even asked of the database.
 func TestWhatNobodyProvedIsRefusedWithoutATrace(t *testing.T) {
 	g := newGate(t)
 	good := func() letter { return g.payment(freshNumber(), nil) }
@@ -195,7 +195,7 @@ func TestACallbackIsGoodForFiveMinutes(t *testing.T) {
 	}
 }
 
-// SIG-15, as far as design section 5 goes: a flood of false ones is refused, each
+// SIG-15, without a limit by address, which behind a proxy would hit WeChat: a flood of false ones is refused, each
 // for the price of one verification, and the good ones among them all get through.
 func TestAFloodOfFalseSignaturesLeavesTheGoodOnesAlone(t *testing.T) {
 	g := newGate(t)

@@ -12,7 +12,7 @@ import (
 
 // What only service providers and combined orders get comes under the event type
 // and original_type of ordinary payments, and is known by its content alone
-// (wechatpay.md 1.5). Its amounts have other names or other owners, so it is never
+// (pay.weixin.qq.com/doc/v3/partner). Its amounts have other names or other owners, so it is never
 // read as a payment of ours.
 
 // isCombined recognises one payment for several orders, of several merchants perhaps.

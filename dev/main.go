@@ -1,6 +1,6 @@
 // Command dev is the development stack without Docker: Postgres, Temporal and its UI, and paysaga itself.
 //
-//	go run ./dev demo              play the four endings of a payment, and show where to look
+//	go run ./dev demo              play five payments with their troubles, and show where to look
 //	go run ./dev up                the same stack without the story, until Ctrl-C
 //	go run ./dev test [arguments]  go test (./... if no package is named) on a fresh stack
 //	go run ./dev exec -- command   any command on a fresh, empty stack

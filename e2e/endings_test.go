@@ -16,16 +16,7 @@ const tea = 1280 // fen
 // One fleet plays all the endings, side by side as in life.
 func TestEndings(t *testing.T) {
 	w := newWorld(t, nil, "SHIP_GIVE_UP_AFTER=4s")
-	play := func(ending string, scene func(w *world)) {
-		t.Run(ending, func(t *testing.T) {
-			t.Parallel()
-			mine := *w
-			mine.T = t
-			scene(&mine)
-		})
-	}
-
-	play("paid and shipped", func(w *world) {
+	w.play("paid and shipped", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(id, number)
@@ -35,13 +26,13 @@ func TestEndings(t *testing.T) {
 		w.recorded(id, "shipped")
 	})
 
-	play("paid with a coupon and shipped", func(w *world) {
+	w.play("paid with a coupon and shipped", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{PayerFen: tea - 300})
 		w.endsShipped(id, number)
 	})
 
-	play("a SIGNTEST probe comes first, and the payment is shipped", func(w *world) {
+	w.play("a SIGNTEST probe comes first, and the payment is shipped", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{SignTest: true})
 		w.endsShipped(id, number)
@@ -52,18 +43,18 @@ func TestEndings(t *testing.T) {
 		}
 	})
 
-	play("signed with a platform certificate and shipped", func(w *world) {
+	w.play("signed with a platform certificate and shipped", func(w *world) {
 		number := w.order(tea)
 		w.endsShipped(w.pay(number, simulator.PayRequest{Key: "certificate"}), number)
 	})
 
-	play("the shop answers once it has recovered, and ships once", func(w *world) {
+	w.play("the shop answers once it has recovered, and ships once", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "execute_then_fail", ShopTimes: 1})
 		w.endsShipped(w.pay(number, simulator.PayRequest{}), number)
 	})
 
-	play("the shop refuses: refunded, and the refund callback closes it", func(w *world) {
+	w.play("the shop refuses: refunded, and the refund callback closes it", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "refuse"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -79,7 +70,7 @@ func TestEndings(t *testing.T) {
 		w.recorded(id, "refused-refunded")
 	})
 
-	play("the refund callback is lost: polling finds the refund", func(w *world) {
+	w.play("the refund callback is lost: polling finds the refund", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "refuse", RefundNotify: "lose"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -87,7 +78,7 @@ func TestEndings(t *testing.T) {
 		w.recorded(id, "refund-polled")
 	})
 
-	play("the merchant's balance is too low for a while: same number, refunded once", func(w *world) {
+	w.play("the merchant's balance is too low for a while: same number, refunded once", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "refuse", Refund: "not_enough", RefundTimes: 2})
 		id := w.pay(number, simulator.PayRequest{})
@@ -97,7 +88,7 @@ func TestEndings(t *testing.T) {
 		}
 	})
 
-	play("the refund was taken and its answer had a bad signature: refunded once", func(w *world) {
+	w.play("the refund was taken and its answer had a bad signature: refunded once", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "refuse", Refund: "bad_signature", RefundTimes: 1})
 		id := w.pay(number, simulator.PayRequest{})
@@ -107,7 +98,7 @@ func TestEndings(t *testing.T) {
 		}
 	})
 
-	play("the refund closes: held, and a new number only after a person", func(w *world) {
+	w.play("the refund closes: held, and a new number only after a person", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "refuse", Refund: "closed", RefundTimes: 1})
 		id := w.pay(number, simulator.PayRequest{})
@@ -119,7 +110,7 @@ func TestEndings(t *testing.T) {
 		w.recorded(id, "refund-closed-retried")
 	})
 
-	play("second payment of a paid order: that payment goes back, the first stays", func(w *world) {
+	w.play("second payment of a paid order: that payment goes back, the first stays", func(w *world) {
 		number := w.order(tea)
 		first := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(first, number)
@@ -136,7 +127,7 @@ func TestEndings(t *testing.T) {
 		w.recorded(second, "second-payment-refunded")
 	})
 
-	play("another amount: quarantined, then a person gives it back", func(w *world) {
+	w.play("another amount: quarantined, then a person gives it back", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{AmountFen: tea - 1})
 		w.held(id, "quarantined", "amount_mismatch")
@@ -148,13 +139,13 @@ func TestEndings(t *testing.T) {
 		w.recorded(id, "quarantined-refunded")
 	})
 
-	play("an order nobody knows: held", func(w *world) {
+	w.play("an order nobody knows: held", func(w *world) {
 		number := "UNKNOWN" + w.order(tea)[:12]
 		id := w.pay(number, simulator.PayRequest{AmountFen: tea, NotifyURL: w.fleet.PublicURL() + "/callbacks/wechatpay"})
 		w.held(id, "holding", "unknown_order")
 	})
 
-	play("the shop is silent: held, a person retries, shipped", func(w *world) {
+	w.play("the shop is silent: held, a person retries, shipped", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "fail"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -165,7 +156,7 @@ func TestEndings(t *testing.T) {
 		w.recorded(id, "held-retried-shipped")
 	})
 
-	play("support undoes a payment while the shop is silent", func(w *world) {
+	w.play("support undoes a payment while the shop is silent", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "fail"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -175,7 +166,7 @@ func TestEndings(t *testing.T) {
 		w.recorded(id, "compensated-while-shipping")
 	})
 
-	play("support undoes a shipped payment: held; the goods come back: refunded after four eyes", func(w *world) {
+	w.play("support undoes a shipped payment: held; the goods come back: refunded after four eyes", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(id, number)
@@ -194,7 +185,7 @@ func TestEndings(t *testing.T) {
 		w.recorded(id, "returned-refunded")
 	})
 
-	play("a hand in the Temporal UI signals compensate: an approver must confirm", func(w *world) {
+	w.play("a hand in the Temporal UI signals compensate: an approver must confirm", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "fail"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -222,7 +213,7 @@ func TestEndings(t *testing.T) {
 		w.recorded(id, "hand-signalled-refunded")
 	})
 
-	play("support resolves a held payment that the shop did ship", func(w *world) {
+	w.play("support resolves a held payment that the shop did ship", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "execute_then_fail"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -239,7 +230,7 @@ func TestEndings(t *testing.T) {
 		w.recorded(id, "resolved")
 	})
 
-	play("support says refunded and WeChat says no: not resolved", func(w *world) {
+	w.play("support says refunded and WeChat says no: not resolved", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "fail"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -251,7 +242,7 @@ func TestEndings(t *testing.T) {
 		w.held(id, "holding", "ship_unknown")
 	})
 
-	play("the shop accepts and dispatches later: shipped", func(w *world) {
+	w.play("the shop accepts and dispatches later: shipped", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "accept"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -261,7 +252,7 @@ func TestEndings(t *testing.T) {
 		w.recorded(id, "accepted-dispatched")
 	})
 
-	play("a duplicate long after the end does nothing", func(w *world) {
+	w.play("a duplicate long after the end does nothing", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(id, number)

@@ -29,46 +29,40 @@ func TestAKilledProcessNeitherForgetsNorRepeats(t *testing.T) {
 	victims := map[string]*fleet.Member{"worker": w.fleet.Workers[0], "api": w.fleet.APIs[0]}
 	for name, victim := range victims {
 		for _, when := range []string{"before", "after"} {
-			t.Run(name+" is killed "+when+" the shop ships", func(t *testing.T) {
-				mine := *w
-				mine.T = t
-				number := mine.order(tea)
-				caught := mine.hold("ship", number, when)
-				id := mine.pay(number, simulator.PayRequest{})
+			w.playAlone(name+" is killed "+when+" the shop ships", func(w *world) {
+				number := w.order(tea)
+				caught := w.hold("ship", number, when)
+				id := w.pay(number, simulator.PayRequest{})
 				caught()
 				victim.Kill()
-				mine.release(number)
-				mine.revive(victim)
-				mine.endsShipped(id, number)
+				w.release(number)
+				w.revive(victim)
+				w.endsShipped(id, number)
 			})
-			t.Run(name+" is killed "+when+" WeChat takes the refund", func(t *testing.T) {
-				mine := *w
-				mine.T = t
-				number := mine.order(tea)
-				mine.plan(number, simulator.Plan{Shop: "refuse"})
-				caught := mine.hold("refund", number, when)
-				id := mine.pay(number, simulator.PayRequest{})
+			w.playAlone(name+" is killed "+when+" WeChat takes the refund", func(w *world) {
+				number := w.order(tea)
+				w.plan(number, simulator.Plan{Shop: "refuse"})
+				caught := w.hold("refund", number, when)
+				id := w.pay(number, simulator.PayRequest{})
 				caught()
 				victim.Kill()
-				mine.release(number)
-				mine.revive(victim)
-				mine.endsRefunded(id, number)
-				if refunds := mine.truth(number).Refunds; len(refunds) != 1 {
-					mine.Errorf("WeChat has %d refunds: %+v", len(refunds), refunds)
+				w.release(number)
+				w.revive(victim)
+				w.endsRefunded(id, number)
+				if refunds := w.truth(number).Refunds; len(refunds) != 1 {
+					w.Errorf("WeChat has %d refunds: %+v", len(refunds), refunds)
 				}
 			})
-			t.Run(name+" is killed "+when+" the shop cancels", func(t *testing.T) {
-				mine := *w
-				mine.T = t
-				number := mine.order(tea)
-				mine.plan(number, simulator.Plan{Shop: "refuse"})
-				caught := mine.hold("cancel", number, when)
-				id := mine.pay(number, simulator.PayRequest{})
+			w.playAlone(name+" is killed "+when+" the shop cancels", func(w *world) {
+				number := w.order(tea)
+				w.plan(number, simulator.Plan{Shop: "refuse"})
+				caught := w.hold("cancel", number, when)
+				id := w.pay(number, simulator.PayRequest{})
 				caught()
 				victim.Kill()
-				mine.release(number)
-				mine.revive(victim)
-				mine.endsRefunded(id, number)
+				w.release(number)
+				w.revive(victim)
+				w.endsRefunded(id, number)
 			})
 		}
 	}
@@ -77,26 +71,41 @@ func TestAKilledProcessNeitherForgetsNorRepeats(t *testing.T) {
 func TestAnAPIKilledBeforeItsInboxCommitLosesNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	number := w.order(tea)
-	lock, err := pgx.Connect(t.Context(), w.databaseURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close(t.Context())
-	if _, err := lock.Exec(t.Context(), "begin; lock table inbox in share row exclusive mode"); err != nil {
-		t.Fatal(err)
-	}
+	unlock := w.lock("inbox")
 	id := w.pay(number, simulator.PayRequest{})
-	w.await("the api waits to write its row", func() bool {
-		var waiting int
-		w.sql(&waiting, "select count(*) from pg_locks where relation = 'inbox'::regclass and not granted")
-		return waiting > 0
-	})
+	w.waitsFor("inbox")
 	w.fleet.APIs[0].Kill()
-	if _, err := lock.Exec(t.Context(), "rollback"); err != nil {
-		t.Fatal(err)
-	}
+	unlock()
 	w.revive(w.fleet.APIs[0])
 	w.endsShipped(id, number)
+}
+
+// lock keeps everybody from writing a table until it is undone.
+func (w *world) lock(table string) (unlock func()) {
+	w.Helper()
+	conn, err := pgx.Connect(w.Context(), w.databaseURL)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if _, err := conn.Exec(w.Context(), "begin; lock table "+table+" in share row exclusive mode"); err != nil {
+		w.Fatal(err)
+	}
+	return func() {
+		w.Helper()
+		if err := conn.Close(w.Context()); err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
+// waitsFor returns when somebody waits to write a locked table.
+func (w *world) waitsFor(table string) {
+	w.Helper()
+	w.await("somebody waits to write "+table, func() bool {
+		var waiting int
+		w.sql(&waiting, "select count(*) from pg_locks where relation = $1::regclass and not granted", table)
+		return waiting > 0
+	})
 }
 
 func TestAnAPIKilledAfterItsInboxCommitRepeatsNothing(t *testing.T) {
@@ -162,29 +171,53 @@ func TestATerminatedSagaIsFinishedByTheSweep(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, step := range []string{"ship", "webhook", "cancel", "refund", "refund_query"} {
 		for _, when := range []string{"before", "after"} {
-			t.Run("terminated "+when+" "+step, func(t *testing.T) {
-				t.Parallel()
-				mine := *w
-				mine.T = t
-				number := mine.order(tea)
+			w.play("terminated "+when+" "+step, func(w *world) {
+				number := w.order(tea)
 				forward := step == "ship" || step == "webhook"
 				if !forward {
-					mine.plan(number, simulator.Plan{Shop: "refuse"})
+					w.plan(number, simulator.Plan{Shop: "refuse"})
 				}
-				caught := mine.hold(step, number, when)
-				id := mine.pay(number, simulator.PayRequest{})
+				caught := w.hold(step, number, when)
+				id := w.pay(number, simulator.PayRequest{})
 				caught()
-				mine.terminate(id)
-				mine.release(number)
+				w.terminate(id)
+				w.release(number)
 				if forward {
-					mine.endsShipped(id, number)
+					w.endsShipped(id, number)
 				} else {
-					mine.endsRefunded(id, number)
+					w.endsRefunded(id, number)
 				}
-				mine.recorded(id, "resumed-"+step+"-"+when)
+				w.recorded(id, "resumed-"+step+"-"+when)
 			})
 		}
 	}
+}
+
+// The two steps that only our own books know.
+func TestASagaTerminatedOverItsBooksIsFinishedByTheSweep(t *testing.T) {
+	w := newWorld(t, nil)
+	w.playAlone("terminated while it marks paid", func(w *world) {
+		number := w.order(tea)
+		unlock := w.lock("payments")
+		id := w.pay(number, simulator.PayRequest{})
+		w.waitsFor("payments")
+		w.terminate(id)
+		unlock()
+		w.endsShipped(id, number)
+	})
+	w.playAlone("terminated while it marks refunded", func(w *world) {
+		number := w.order(tea)
+		w.plan(number, simulator.Plan{Shop: "refuse"})
+		caught := w.hold("refund", number, "before")
+		id := w.pay(number, simulator.PayRequest{})
+		caught()
+		unlock := w.lock("orders")
+		w.release(number)
+		w.waitsFor("orders")
+		w.terminate(id)
+		unlock()
+		w.endsRefunded(id, number)
+	})
 }
 
 // Postgres is out of the api's reach and Temporal is not: the start that Temporal

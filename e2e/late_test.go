@@ -11,16 +11,7 @@ import (
 // Money that comes too late, from elsewhere, or that WeChat does not call paid.
 func TestLateAndWrong(t *testing.T) {
 	w := newWorld(t, nil)
-	play := func(ending string, scene func(w *world)) {
-		t.Run(ending, func(t *testing.T) {
-			t.Parallel()
-			mine := *w
-			mine.T = t
-			scene(&mine)
-		})
-	}
-
-	play("paid after the order was closed: refunded at once, and the order stays closed", func(w *world) {
+	w.play("paid after the order was closed: refunded at once, and the order stays closed", func(w *world) {
 		number := w.closed("refund")
 		id := w.pay(number, simulator.PayRequest{Again: true})
 		w.endsRefunded(id, number)
@@ -33,28 +24,28 @@ func TestLateAndWrong(t *testing.T) {
 		w.recorded(id, "late-refunded")
 	})
 
-	play("paid after the order was closed, and late payments reopen it: shipped", func(w *world) {
+	w.play("paid after the order was closed, and late payments reopen it: shipped", func(w *world) {
 		number := w.closed("reopen")
 		id := w.pay(number, simulator.PayRequest{Again: true})
 		w.endsShipped(id, number)
 		w.recorded(id, "late-reopened")
 	})
 
-	play("paid to another merchant: quarantined", func(w *world) {
+	w.play("paid to another merchant: quarantined", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{MchID: "1900000109"})
 		w.held(id, "quarantined", "foreign_merchant")
 		w.staysUnpaid(number)
 	})
 
-	play("paid in another currency: quarantined", func(w *world) {
+	w.play("paid in another currency: quarantined", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{Currency: "HKD"})
 		w.held(id, "quarantined", "amount_mismatch")
 		w.staysUnpaid(number)
 	})
 
-	play("a success that WeChat, when asked, calls unpaid: held", func(w *world) {
+	w.play("a success that WeChat, when asked, calls unpaid: held", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{TradeState: "NOTPAY"})
 		w.held(id, "holding", "not_paid")

@@ -11,8 +11,9 @@ import (
 	"go.temporal.io/api/temporalproto"
 )
 
-// The three parties' words on one payment, compared. Every ending of design
-// section 1 has its own, and I2, I3, I4 and I13 of section 10 hold in all.
+// The three parties' words on one payment, compared. Each way to end has its own
+// demands, and in all of them no more goes back than was paid, goods leave at
+// most once, and no callback that was answered 2xx is lost.
 
 // endsShipped waits for the end and demands that the goods left once, that no
 // money went back, and that all parties say so.
@@ -97,17 +98,17 @@ func (w *world) whatHappened(id, number string) (shipped int, refundedFen int64)
 		}
 	}
 	if askedFen > paidFen {
-		w.Errorf("I2: %d fen refunded of %d paid", askedFen, paidFen)
+		w.Errorf("%d fen refunded of %d paid", askedFen, paidFen)
 	}
 	if shipped > 1 {
-		w.Errorf("I3: order %s was shipped %d times", number, shipped)
+		w.Errorf("order %s was shipped %d times", number, shipped)
 	}
 	for _, d := range truth.Deliveries {
 		if d.Status/100 == 2 && d.TransactionID == id {
 			var rows int
 			w.sql(&rows, "select count(*) from inbox where transaction_id = $1", id)
 			if rows == 0 {
-				w.Errorf("I4: a callback of %s was answered %d and is not in the inbox", id, d.Status)
+				w.Errorf("a callback of %s was answered %d and is not in the inbox", id, d.Status)
 			}
 			break
 		}

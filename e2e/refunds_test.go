@@ -44,16 +44,7 @@ func (w *world) console(number, outRefundNo string, amountFen int64) {
 // One fleet plays all of them, side by side as in life.
 func TestRefunds(t *testing.T) {
 	w := newWorld(t, nil, "SHIP_GIVE_UP_AFTER=4s", "QUERY_BEFORE_SHIP_ABOVE_FEN=50000")
-	play := func(ending string, scene func(w *world)) {
-		t.Run(ending, func(t *testing.T) {
-			t.Parallel()
-			mine := *w
-			mine.T = t
-			scene(&mine)
-		})
-	}
-
-	play("part of a shipped order goes back: the payment stays completed", func(w *world) {
+	w.play("part of a shipped order goes back: the payment stays completed", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(id, number)
@@ -67,7 +58,7 @@ func TestRefunds(t *testing.T) {
 		w.recorded(id, "part-refunded")
 	})
 
-	play("two parts add up to all of it: refunded, and the shop is told", func(w *world) {
+	w.play("two parts add up to all of it: refunded, and the shop is told", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(id, number)
@@ -87,7 +78,7 @@ func TestRefunds(t *testing.T) {
 		w.recorded(id, "parts-add-up")
 	})
 
-	play("part goes back while the shop is silent, and it ships all the same", func(w *world) {
+	w.play("part goes back while the shop is silent, and it ships all the same", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "fail"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -101,7 +92,7 @@ func TestRefunds(t *testing.T) {
 		w.recorded(id, "part-refunded-while-shipping")
 	})
 
-	play("part goes back, and then the shop refuses: the rest follows, once", func(w *world) {
+	w.play("part goes back, and then the shop refuses: the rest follows, once", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "fail"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -116,7 +107,7 @@ func TestRefunds(t *testing.T) {
 		w.recorded(id, "rest-refunded")
 	})
 
-	play("WeChat calls back before it has answered the refund call: refunded once", func(w *world) {
+	w.play("WeChat calls back before it has answered the refund call: refunded once", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{RefundNotify: "reorder"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -130,7 +121,7 @@ func TestRefunds(t *testing.T) {
 		}
 	})
 
-	play("WeChat closes a part: refused with a case, and the next one wants a second person", func(w *world) {
+	w.play("WeChat closes a part: refused with a case, and the next one wants a second person", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Refund: "closed", RefundTimes: 1})
 		id := w.pay(number, simulator.PayRequest{})
@@ -147,7 +138,7 @@ func TestRefunds(t *testing.T) {
 		w.backFen(id, number, 300)
 	})
 
-	play("the payer's account is closed: refused with a case, and nothing is left open", func(w *world) {
+	w.play("the payer's account is closed: refused with a case, and nothing is left open", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Refund: "user_account_abnormal"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -159,7 +150,7 @@ func TestRefunds(t *testing.T) {
 		w.backFen(id, number, 0)
 	})
 
-	play("the balance is too low for a part, the goods leave meanwhile: same number, once", func(w *world) {
+	w.play("the balance is too low for a part, the goods leave meanwhile: same number, once", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "accept", Refund: "not_enough", RefundTimes: 2})
 		id := w.pay(number, simulator.PayRequest{})
@@ -175,7 +166,7 @@ func TestRefunds(t *testing.T) {
 		}
 	})
 
-	play("eight agents at once give back no more than was paid", func(w *world) {
+	w.play("eight agents at once give back no more than was paid", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(id, number)
@@ -204,7 +195,7 @@ func TestRefunds(t *testing.T) {
 		w.backFen(id, number, 1000)
 	})
 
-	play("somebody refunds a shipped order in the console: a case, and less is left", func(w *world) {
+	w.play("somebody refunds a shipped order in the console: a case, and less is left", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(id, number)
@@ -224,7 +215,7 @@ func TestRefunds(t *testing.T) {
 		w.recorded(id, "foreign-refund")
 	})
 
-	play("somebody refunds in the console before we hear of the payment: held", func(w *world) {
+	w.play("somebody refunds in the console before we hear of the payment: held", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{Lose: true})
 		w.console(number, "CONSOLE"+number, 200)
@@ -240,7 +231,7 @@ func TestRefunds(t *testing.T) {
 		}
 	})
 
-	play("somebody refunds a held payment in the console: what is left goes back by us", func(w *world) {
+	w.play("somebody refunds a held payment in the console: what is left goes back by us", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "fail"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -251,7 +242,7 @@ func TestRefunds(t *testing.T) {
 		w.endsRefunded(id, number)
 	})
 
-	play("all of it went back in the console: support resolves with its number, and the sums agree", func(w *world) {
+	w.play("all of it went back in the console: support resolves with its number, and the sums agree", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "fail", Cancel: "refuse", RefundNotify: "lose"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -270,7 +261,7 @@ func TestRefunds(t *testing.T) {
 		w.recorded(id, "resolved-refunded")
 	})
 
-	play("much money: WeChat is asked before it ships", func(w *world) {
+	w.play("much money: WeChat is asked before it ships", func(w *world) {
 		number := w.order(50001)
 		id := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(id, number)
@@ -280,7 +271,7 @@ func TestRefunds(t *testing.T) {
 		w.recorded(id, "asked-and-shipped")
 	})
 
-	play("much money, and part of it went back without a word to us: held", func(w *world) {
+	w.play("much money, and part of it went back without a word to us: held", func(w *world) {
 		number := w.order(50001)
 		w.plan(number, simulator.Plan{RefundNotify: "lose"})
 		id := w.pay(number, simulator.PayRequest{Lose: true})
@@ -292,7 +283,7 @@ func TestRefunds(t *testing.T) {
 		}
 	})
 
-	play("the shop reports its dispatch: shipped with its number", func(w *world) {
+	w.play("the shop reports its dispatch: shipped with its number", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "accept"})
 		id := w.pay(number, simulator.PayRequest{})
@@ -315,7 +306,7 @@ func TestRefunds(t *testing.T) {
 		}
 	})
 
-	play("a shop that forgets, a parcel that comes late: not shipped, or a person's", func(w *world) {
+	w.play("a shop that forgets, a parcel that comes late: not shipped, or a person's", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Cancel: "forget"})
 		caught := w.hold("ship", number, "before")

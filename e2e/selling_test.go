@@ -55,22 +55,13 @@ func (w *world) closes(number string) {
 
 func TestSelling(t *testing.T) {
 	w := newWorld(t, nil)
-	play := func(ending string, scene func(w *world)) {
-		t.Run(ending, func(t *testing.T) {
-			t.Parallel()
-			mine := *w
-			mine.T = t
-			scene(&mine)
-		})
-	}
-
 	for way, payer := range map[string]map[string]any{
 		"native": nil,
 		"jsapi":  {"openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"},
 		"h5":     {"payer_client_ip": "203.0.113.9", "h5_type": "Wap"},
 		"app":    nil,
 	} {
-		play("sold by "+way, func(w *world) {
+		w.play("sold by "+way, func(w *world) {
 			number := "E" + rand.Text()[:20]
 			fields := map[string]any{"trade_type": way}
 			for name, value := range payer {
@@ -96,7 +87,7 @@ func TestSelling(t *testing.T) {
 		})
 	}
 
-	play("nobody pays, and it is closed, twice", func(w *world) {
+	w.play("nobody pays, and it is closed, twice", func(w *world) {
 		number := w.order(tea)
 		for range 2 {
 			if status := w.closeOrder(number); status != http.StatusAccepted {
@@ -110,14 +101,14 @@ func TestSelling(t *testing.T) {
 		w.recorded(workflows.ClosingID(number), "order-closed")
 	})
 
-	play("WeChat closes it and does not say so", func(w *world) {
+	w.play("WeChat closes it and does not say so", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Close: "execute_then_reset", CloseTimes: 1, Query: "fail", QueryTimes: 1})
 		w.closeOrder(number)
 		w.closes(number)
 	})
 
-	play("it was paid and its callback is lost, and closing finds the payment", func(w *world) {
+	w.play("it was paid and its callback is lost, and closing finds the payment", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{Lose: true})
 		w.closeOrder(number)
@@ -128,7 +119,7 @@ func TestSelling(t *testing.T) {
 		}
 	})
 
-	play("the customer pays as we close", func(w *world) {
+	w.play("the customer pays as we close", func(w *world) {
 		number := w.order(tea)
 		caught := w.hold("close", number, "before")
 		w.closeOrder(number)
@@ -140,7 +131,7 @@ func TestSelling(t *testing.T) {
 		w.recorded(workflows.ClosingID(number), "order-paid-as-it-closed")
 	})
 
-	play("the prepay's answer is lost, and the same order is offered again", func(w *world) {
+	w.play("the prepay's answer is lost, and the same order is offered again", func(w *world) {
 		number := "E" + rand.Text()[:20]
 		w.plan(number, simulator.Plan{Prepay: "bad_signature", PrepayTimes: 1})
 		if status, _ := w.sell(number, nil); status != http.StatusServiceUnavailable {
@@ -152,7 +143,7 @@ func TestSelling(t *testing.T) {
 		w.endsShipped(w.pay(number, simulator.PayRequest{}), number)
 	})
 
-	play("the prepay's answer is lost, and it is paid all the same", func(w *world) {
+	w.play("the prepay's answer is lost, and it is paid all the same", func(w *world) {
 		number := "E" + rand.Text()[:20]
 		w.plan(number, simulator.Plan{Prepay: "bad_signature", PrepayTimes: 1})
 		w.sell(number, nil)

@@ -76,6 +76,25 @@ func newWorld(t *testing.T, change func(*fleet.Options), env ...string) *world {
 	return w
 }
 
+// play runs one ending in this world, beside the others.
+func (w *world) play(ending string, scene func(w *world)) {
+	w.Run(ending, func(t *testing.T) {
+		t.Parallel()
+		mine := *w
+		mine.T = t
+		scene(&mine)
+	})
+}
+
+// playAlone runs one ending in this world, after the others: it pulls a plug.
+func (w *world) playAlone(ending string, scene func(w *world)) {
+	w.Run(ending, func(t *testing.T) {
+		mine := *w
+		mine.T = t
+		scene(&mine)
+	})
+}
+
 // database makes an empty database that is dropped at the end.
 func database(t *testing.T, name string) string {
 	t.Helper()
@@ -251,7 +270,7 @@ func (w *world) truth(number string) simulator.Truth {
 
 // --- support
 
-// view is the api's word on a payment (design section 6).
+// view is the api's word on a payment in its own words.
 type view struct {
 	TransactionID  string `json:"transaction_id"`
 	OutTradeNo     string `json:"out_trade_no"`

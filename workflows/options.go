@@ -14,7 +14,7 @@ import (
 const (
 	ownBooksTimeout = 5 * time.Second
 	webhookTimeout  = 10 * time.Second
-	wechatTimeout   = 30 * time.Second // two calls of fifteen
+	wechatTimeout   = 45 * time.Second // three calls of ten (query, refund, query), and a margin
 	evidenceTimeout = time.Minute
 
 	lookAgainAfter = 3 * time.Second // for an order younger than its payment

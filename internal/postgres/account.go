@@ -85,7 +85,8 @@ const sweepPeace = 6
 
 // move takes the payment to another stage, with its undo cause and its hold as
 // they stand in a, and notes why: one line for people. A case that was open
-// because the payment waited is closed with it.
+// because the payment waited is closed with it. No way forward is open to a
+// payment whose money has all gone back: it turns round at once.
 func (a *account) move(ctx context.Context, to payment.Stage, why string) error {
 	waited, was := a.hold.Reason, a.stage
 	if to != payment.Holding {
@@ -107,11 +108,14 @@ func (a *account) move(ctx context.Context, to payment.Stage, why string) error 
 	resolution := "now " + string(to) + ": " + why
 	switch was {
 	case payment.Holding:
-		return closeCase(ctx, a.tx, a.id(), resolution, waited)
+		err = closeCase(ctx, a.tx, a.id(), resolution, waited)
 	case payment.Quarantined:
-		return closeCase(ctx, a.tx, a.id(), resolution, payment.CaseAmountMismatch, payment.CaseForeignMerchant)
+		err = closeCase(ctx, a.tx, a.id(), resolution, payment.CaseAmountMismatch, payment.CaseForeignMerchant)
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	return a.addsUp(ctx, refundsAddUp)
 }
 
 // undo turns the payment round.

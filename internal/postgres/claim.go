@@ -172,6 +172,7 @@ const (
 	secondPayment = "second_payment"
 	latePayment   = "late_payment"
 	shopRefused   = "shop_refused"
+	refundsAddUp  = "refunds_add_up"
 )
 
 const payOrderSQL = `

@@ -86,6 +86,17 @@ func (a *account) refundNews(ctx context.Context) (yes bool, err error) {
 	return yes, err
 }
 
+const refundNewsWaitsSQL = `
+select exists (select from inbox i
+                where i.transaction_id = @transaction_id and i.kind = 'refund' and not i.done
+                  and not exists (select from refunds where out_refund_no = i.out_refund_no))`
+
+// refundNewsWaits tells whether such news is still being asked about.
+func (a *account) refundNewsWaits(ctx context.Context) (yes bool, err error) {
+	err = a.tx.QueryRow(ctx, refundNewsWaitsSQL, pgx.NamedArgs{"transaction_id": a.id()}).Scan(&yes)
+	return yes, err
+}
+
 const openForeignSQL = `
 select out_refund_no from refunds
  where transaction_id = @transaction_id and is_foreign and state in ('requested', 'processing', 'abnormal')

@@ -132,6 +132,50 @@ func TestAPersonLetsItShipAfterSomebodyElsesRefund(t *testing.T) {
 	w.wantCases(txn, "")
 }
 
+// All of the money went back in WeChat's console: no way forward ships it.
+func TestWhatWentBackInFullElsewhereNeverShips(t *testing.T) {
+	for ending, held := range map[string]func(w *world){
+		"and a person lets it go on": func(w *world) { w.paid() },
+		"while the shop was silent, and a person lets it go on": func(w *world) {
+			w.paid()
+			w.claimShip()
+			w.must(w.Hold(t.Context(), activities.Stop{TransactionID: txn, Hold: payment.Hold{Reason: payment.CaseShipUnknown, Direction: payment.Forward}}))
+		},
+	} {
+		t.Run(ending, func(t *testing.T) {
+			t.Parallel()
+			w := open(t)
+			held(w)
+			w.want(w.elsewhere(payment.RefundSuccess, 12850), payment.Holding)
+			w.want(w.begin("q1", payment.Retry), payment.Compensating)
+			if _, err := w.ClaimShip(t.Context(), txn); payment.KindOf(err) != payment.Conflict {
+				t.Errorf("it ships although all of it went back: %v", err)
+			}
+		})
+	}
+	t.Run("while the shop was silent, and its late yes finds the goods gone", func(t *testing.T) {
+		t.Parallel()
+		w := open(t)
+		w.paid()
+		w.claimShip()
+		w.must(w.Hold(t.Context(), activities.Stop{TransactionID: txn, Hold: payment.Hold{Reason: payment.CaseShipUnknown, Direction: payment.Forward}}))
+		w.want(w.elsewhere(payment.RefundSuccess, 12850), payment.Holding)
+		w.want(w.must(w.Dispatched(t.Context(), txn, activities.Dispatch{State: payment.ShipDispatched, ShipmentID: "S1"})), payment.Compensating)
+	})
+}
+
+// WeChat told of a refund and has not said yet what it is: nothing ships meanwhile.
+func TestAnUnheardRefundKeepsTheShipmentBack(t *testing.T) {
+	w := open(t)
+	w.paid()
+	w.db.Exec(t, "insert into inbox (key, kind, verdict, via, transaction_id, out_refund_no) values ('refund:X1', 'refund', 'accepted', 'callback', '"+txn+"', 'X1')")
+	if _, err := w.ClaimShip(t.Context(), txn); payment.KindOf(err) != payment.Busy {
+		t.Fatalf("it ships beside a refund nobody has heard out: %v", err)
+	}
+	w.db.Exec(t, "update inbox set done = true where key = 'refund:X1'")
+	w.claimShip()
+}
+
 // Ours was to give back more than somebody else left.
 func TestOursShrinksToWhatSomebodyElseLeft(t *testing.T) {
 	t.Run("if WeChat was not asked yet, at once", func(t *testing.T) {
@@ -200,7 +244,8 @@ func TestWhatAPersonClosesLeavesNoRefundOpen(t *testing.T) {
 	}
 	const ours = "R" + txn
 	for name, row := range map[string]struct {
-		sent     bool // WeChat was asked for our refund
+		sent     bool // WeChat was asked for our refund, two minutes ago
+		justNow  bool // or a moment ago
 		outcome  payment.Stage
 		proof    activities.Proof
 		want     payment.Stage
@@ -208,23 +253,25 @@ func TestWhatAPersonClosesLeavesNoRefundOpen(t *testing.T) {
 		ours     payment.RefundState
 		refunded int64
 	}{
-		"shipped, and ours was never asked for": {false, payment.Shipped, proof(payment.Shipped),
+		"shipped, and ours was never asked for": {false, false, payment.Shipped, proof(payment.Shipped),
 			payment.Resolved, "done: confirmed", payment.RefundWithdrawn, 0},
-		"shipped, while WeChat may have ours": {true, payment.Shipped, proof(payment.Shipped),
+		"shipped, while WeChat may have ours": {true, false, payment.Shipped, proof(payment.Shipped),
 			payment.Holding, "refused: WeChat may still make refund " + ours, payment.RefundRequested, 0},
-		"shipped, while WeChat works on ours": {true, payment.Shipped, proof(payment.Shipped, word(ours, payment.RefundProcessing, fen)),
+		"shipped, while WeChat works on ours": {true, false, payment.Shipped, proof(payment.Shipped, word(ours, payment.RefundProcessing, fen)),
 			payment.Holding, "refused: WeChat may still make refund " + ours, payment.RefundProcessing, 0},
-		"shipped, and WeChat has none of ours": {true, payment.Shipped, activities.Proof{Detail: "confirmed", NoSuchRefund: ours},
+		"shipped, and WeChat has none of ours": {true, false, payment.Shipped, activities.Proof{Detail: "confirmed", NoSuchRefund: ours},
 			payment.Resolved, "done: confirmed", payment.RefundWithdrawn, 0},
-		"shipped, and WeChat closed ours": {true, payment.Shipped, proof(payment.Shipped, word(ours, payment.RefundClosed, fen)),
+		"shipped, and WeChat has none of ours, which may still be on its way": {true, true, payment.Shipped, activities.Proof{Detail: "confirmed", NoSuchRefund: ours},
+			payment.Holding, "refused: WeChat may still make refund " + ours, payment.RefundRequested, 0},
+		"shipped, and WeChat closed ours": {true, false, payment.Shipped, proof(payment.Shipped, word(ours, payment.RefundClosed, fen)),
 			payment.Resolved, "done: confirmed", payment.RefundClosed, 0},
-		"shipped, and all of the money went back by ours": {true, payment.Shipped, proof(payment.Shipped, word(ours, payment.RefundSuccess, fen)),
+		"shipped, and all of the money went back by ours": {true, false, payment.Shipped, proof(payment.Shipped, word(ours, payment.RefundSuccess, fen)),
 			payment.Holding, "refused: all of the money went back", payment.RefundSuccess, fen},
-		"refunded by ours": {true, payment.Refunded, proof(payment.Refunded, word(ours, payment.RefundSuccess, fen)),
+		"refunded by ours": {true, false, payment.Refunded, proof(payment.Refunded, word(ours, payment.RefundSuccess, fen)),
 			payment.Resolved, "done: confirmed", payment.RefundSuccess, fen},
-		"refunded by somebody else, and ours was never asked for": {false, payment.Refunded, proof(payment.Refunded, word("X1", payment.RefundSuccess, 850), word("X2", payment.RefundSuccess, 12000)),
+		"refunded by somebody else, and ours was never asked for": {false, false, payment.Refunded, proof(payment.Refunded, word("X1", payment.RefundSuccess, 850), word("X2", payment.RefundSuccess, 12000)),
 			payment.Resolved, "done: confirmed", payment.RefundWithdrawn, fen},
-		"refunded by somebody else, and WeChat has none of ours": {true, payment.Refunded,
+		"refunded by somebody else, and WeChat has none of ours": {true, false, payment.Refunded,
 			activities.Proof{Detail: "confirmed", NoSuchRefund: ours, Refunds: []activities.RefundWord{word("X1", payment.RefundSuccess, fen)}},
 			payment.Resolved, "done: confirmed", payment.RefundWithdrawn, fen},
 	} {
@@ -237,6 +284,9 @@ func TestWhatAPersonClosesLeavesNoRefundOpen(t *testing.T) {
 			w.ok(err)
 			if row.sent {
 				w.ok(w.RefundAsked(t.Context(), ours))
+			}
+			if !row.justNow {
+				w.db.Exec(t, "update refunds set asked_at = asked_at - interval '2 minutes'")
 			}
 			w.hold(txn, payment.CaseRefundRefused, time.Time{})
 			w.resolve("q1", row.outcome)

@@ -18,7 +18,7 @@ const (
 	paymentRefunded = "payment.refunded" // by any other payment, with a reason
 )
 
-// message is a webhook's body (design section 7).
+// message is a webhook's body.
 type message struct {
 	Type      string      `json:"type"`
 	Timestamp time.Time   `json:"timestamp"`

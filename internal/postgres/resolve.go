@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -47,6 +48,10 @@ func (s *Store) Resolved(ctx context.Context, requestID string, proof activities
 	})
 }
 
+// stillOnItsWay is how long after we asked for a refund WeChat's "no such refund"
+// proves nothing: the call itself may not have arrived.
+const stillOnItsWay = time.Minute
+
 // settle writes down what WeChat said of the payment's refunds, and gives up one
 // of ours that WeChat does not have.
 func (a *account) settle(ctx context.Context, proof activities.Proof) error {
@@ -59,7 +64,7 @@ func (a *account) settle(ctx context.Context, proof activities.Proof) error {
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil
-	case err == nil && (open.AskedAt.IsZero() || open.OutRefundNo == proof.NoSuchRefund):
+	case err == nil && (open.AskedAt.IsZero() || open.OutRefundNo == proof.NoSuchRefund && time.Since(open.AskedAt) > stillOnItsWay):
 		return a.withdraw(ctx, open, "a person closes the payment")
 	}
 	return err

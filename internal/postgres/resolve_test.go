@@ -68,7 +68,7 @@ func TestWhoseShipmentItIs(t *testing.T) {
 	}
 }
 
-// I3: what a person closed as shipped does not ship again, whoever pays next.
+// What a person closed as shipped does not ship again, whoever pays next.
 func TestAnOrderThatWasShippedByHandShipsOnce(t *testing.T) {
 	const next = "4200000009"
 	for name, before := range map[string]func(*world){

@@ -38,6 +38,9 @@ func (s *Store) ClaimShip(ctx context.Context, transactionID string) (activities
 		if a.stage != payment.Paid || !accepted {
 			return payment.Failf(payment.Conflict, "not_to_ship", "a payment that is %s is not shipped", a.stage)
 		}
+		if err := a.unheardRefund(ctx); err != nil {
+			return err
+		}
 		parcel, err = a.parcel(ctx, payment.ShipRequested)
 		if err != nil {
 			return err
@@ -52,6 +55,20 @@ func (s *Store) ClaimShip(ctx context.Context, transactionID string) (activities
 		err = payment.Fail(payment.Internal, "order_ships_already", "another payment's shipment of this order is on its way", err)
 	}
 	return parcel, err
+}
+
+// unheardRefund keeps a shipment that nobody has asked for back while the saga
+// still asks WeChat what a refund it told us of is about.
+func (a *account) unheardRefund(ctx context.Context) error {
+	shipment, err := a.shipment(ctx)
+	if err != nil || shipment != payment.ShipNone {
+		return err
+	}
+	waiting, err := a.refundNewsWaits(ctx)
+	if err == nil && waiting {
+		err = payment.Failf(payment.Busy, "refund_unheard", "WeChat told of a refund that is not in the books yet")
+	}
+	return err
 }
 
 // parcel is the payment's shipment, begun in a state if there was none.

@@ -26,7 +26,7 @@ const (
 
 // V2 opens the notifications of APIv2, which are XML: of payments, whose sign
 // covers all fields, and of refunds, which nobody signs and whose req_info is
-// encrypted under the key (wechatpay.md 5). What it opens it tells in the words of
+// encrypted under the key (APIv2, refund notification). What it opens it tells in the words of
 // APIv3, so that one rule judges both and both are kept under one key.
 type V2 struct {
 	key  string

@@ -14,7 +14,7 @@ import (
 )
 
 // Messages reads what WeChat's message server sends to an official account or a
-// mini-program: a check of the address, and pushes (wechatpay.md 6).
+// mini-program: a check of the address, and pushes.
 type Messages struct{ token string }
 
 // NewMessages reads with the token that the merchant gave WeChat.

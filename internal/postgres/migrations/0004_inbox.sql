@@ -32,11 +32,29 @@ create index inbox_by_payment on inbox (transaction_id) where transaction_id <> 
 create unique index one_story_per_payment on inbox (transaction_id)
   where kind = 'payment' and verdict = 'accepted';
 
-comment on table  inbox       is 'Verified callbacks, committed before they are answered. Never partitioned: the key must be unique for ever.';
-comment on column inbox.key   is 'payment: transaction_id and a hash of its money fields; refund: out_refund_no and status; otherwise the notification id.';
-comment on column inbox.seen  is 'How often it was delivered; duplicates count here and do nothing else.';
-comment on column inbox.done  is 'The books have it, and payments.sweep_at takes over; or there is nothing to start. Until then the relay starts it again.';
-comment on column inbox.paid_at is 'success_time by WeChat''s clock, if it was usable.';
+comment on table  inbox                 is 'Verified callbacks, committed before they are answered. Never partitioned: the key must be unique for ever.';
+comment on column inbox.id              is 'In the order of arrival; numbers may be missing.';
+comment on column inbox.key             is 'payment: transaction_id and a hash of its money fields; refund: out_refund_no and status; otherwise the notification id.';
+comment on column inbox.kind            is 'payment starts a saga, refund is told to one, other starts nothing.';
+comment on column inbox.verdict         is 'accepted: for a saga. case: for a person. noted: for nobody. The relay may still change it.';
+comment on column inbox.via             is 'Which net caught it first: callback, temporal (kept there while Postgres was away), query or bill.';
+comment on column inbox.notification_id is 'WeChat''s id of the first delivery; empty where we asked ourselves.';
+comment on column inbox.event_type      is 'WeChat''s word for what happened; empty where it gave none.';
+comment on column inbox.transaction_id  is 'WeChat''s number of the payment; empty where none was legible.';
+comment on column inbox.out_trade_no    is 'The order it names; empty where none was legible.';
+comment on column inbox.out_refund_no   is 'refund: its number. Empty otherwise.';
+comment on column inbox.appid           is 'By WeChat''s word; empty where it gave none.';
+comment on column inbox.mchid           is 'By WeChat''s word; empty where it gave none.';
+comment on column inbox.amount_fen      is 'amount.total of a payment; 0 where the news names none.';
+comment on column inbox.currency        is 'By WeChat''s word; empty where it gave none.';
+comment on column inbox.trade_state     is 'By WeChat''s word; empty where it gave none.';
+comment on column inbox.paid_at         is 'success_time by WeChat''s clock, if it was usable.';
+comment on column inbox.seen            is 'How often it was delivered; duplicates count here and do nothing else.';
+comment on column inbox.done            is 'The books have it, and payments.sweep_at takes over; or there is nothing to start. Until then the relay starts it again.';
+comment on column inbox.tries           is 'How often the relay took it up; each time it waits longer.';
+comment on column inbox.last_error      is 'Why it could not be passed on last; empty if it was, or was never tried.';
+comment on column inbox.next_try_at     is 'When the relay takes it up next, unless it is done.';
+comment on column inbox.received_at     is 'When the first delivery was kept, by our clock.';
 
 create table callbacks (
   id              bigint      generated always as identity,
@@ -51,9 +69,16 @@ create table callbacks (
 ) partition by range (received_at);
 create table callbacks_default partition of callbacks default;
 
-comment on table  callbacks      is 'What WeChat sent, byte for byte, if its signature was good. Still encrypted: the body holds no openid in the clear. Of APIv2, which is not encrypted, what we read of it.';
-comment on column callbacks.body is 'The raw body; bytes, because odd text (NUL, lone surrogates) must be kept too.';
-comment on column callbacks.request_id is 'WeChat''s Request-ID header, where it sent one.';
+comment on table  callbacks                 is 'What WeChat sent, byte for byte, if its signature was good. Still encrypted: the body holds no openid in the clear. Of APIv2, which is not encrypted, what we read of it.';
+comment on column callbacks.id              is 'In the order of arrival; numbers may be missing.';
+comment on column callbacks.inbox_id        is 'The inbox row it made or repeated; null where it could not be read.';
+comment on column callbacks.verdict         is 'What was made of it on arrival; a repeat has the inbox row''s of that moment.';
+comment on column callbacks.notification_id is 'WeChat''s id; empty where it was not legible.';
+comment on column callbacks.serial          is 'Wechatpay-Serial: the key that signed it. Empty for APIv2, which names none.';
+comment on column callbacks.request_id      is 'WeChat''s Request-ID header, where it sent one.';
+comment on column callbacks.body            is 'The raw body; bytes, because odd text (NUL, lone surrogates) must be kept too.';
+comment on column callbacks.received_at     is 'When these bytes were kept, by our clock; the partitions go by it.';
+comment on table  callbacks_default         is 'Whatever no other partition takes; there is no other yet.';
 
 -- What payment.Books does not call done.
 create view unfinished as
