@@ -15,7 +15,7 @@ const tea = 1280 // fen
 
 // One fleet plays all the endings, side by side as in life.
 func TestEndings(t *testing.T) {
-	w := newWorld(t, nil, "SHIP_GIVE_UP_AFTER=4s")
+	w := newWorld(t, nil, "SHIP_GIVE_UP_AFTER=4s", "DISPATCH_OVERDUE_AFTER=2s")
 	w.play("paid and shipped", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{})
@@ -250,6 +250,65 @@ func TestEndings(t *testing.T) {
 		w.control("POST", "/orders/"+number+"/dispatch", nil, nil)
 		w.endsShipped(id, number)
 		w.recorded(id, "accepted-dispatched")
+	})
+
+	for how, plan := range map[string]simulator.Plan{
+		"WeChat says too often, and has taken it":     {Refund: "execute_then_frequency_limited", RefundTimes: 1},
+		"WeChat says too often, and has not taken it": {Refund: "frequency_limited", RefundTimes: 1},
+		"WeChat breaks down, and has taken it":        {Refund: "execute_then_fail", RefundTimes: 1},
+		"WeChat breaks down, and has not taken it":    {Refund: "system_error", RefundTimes: 1},
+	} {
+		w.play("a refund is asked for and "+how+": refunded once", func(w *world) {
+			number := w.order(tea)
+			plan.Shop = "refuse"
+			w.plan(number, plan)
+			id := w.pay(number, simulator.PayRequest{})
+			w.endsRefunded(id, number)
+			if refunds := w.truth(number).Refunds; len(refunds) != 1 {
+				w.Errorf("WeChat has %d refunds: %+v", len(refunds), refunds)
+			}
+		})
+	}
+
+	w.play("the payer's card is dead: a case, and later refunded under the same number", func(w *world) {
+		number := w.order(tea)
+		w.plan(number, simulator.Plan{Shop: "refuse", Refund: "abnormal"})
+		id := w.pay(number, simulator.PayRequest{})
+		w.held(id, "compensating", "refund_abnormal")
+		w.control("POST", "/refunds/R"+id+"/succeed", nil, nil)
+		w.endsRefunded(id, number)
+		w.recorded(id, "refund-abnormal-then-success")
+	})
+
+	w.play("the shop accepts and never dispatches: a case, and shipped when it does", func(w *world) {
+		number := w.order(tea)
+		w.plan(number, simulator.Plan{Shop: "accept"})
+		id := w.pay(number, simulator.PayRequest{})
+		w.held(id, "paid", "dispatch_overdue")
+		w.control("POST", "/orders/"+number+"/dispatch", nil, nil)
+		w.endsShipped(id, number)
+		w.recorded(id, "dispatch-overdue-shipped")
+	})
+
+	w.play("support undoes what the shop accepted and has not dispatched", func(w *world) {
+		number := w.order(tea)
+		w.plan(number, simulator.Plan{Shop: "accept"})
+		id := w.pay(number, simulator.PayRequest{})
+		w.await("the shop accepts", func() bool { return len(w.truth(number).Shipments) == 1 })
+		w.ask(id, "compensate", w.fleet.Tokens.Support, map[string]any{"reason": "customer cancelled by phone"})
+		w.endsRefunded(id, number)
+		w.recorded(id, "accepted-compensated")
+	})
+
+	w.play("paid again while the first payment waits for its dispatch: the second goes back", func(w *world) {
+		number := w.order(tea)
+		w.plan(number, simulator.Plan{Shop: "accept"})
+		first := w.pay(number, simulator.PayRequest{})
+		w.await("the shop accepts", func() bool { return len(w.truth(number).Shipments) == 1 })
+		second := w.pay(number, simulator.PayRequest{Again: true})
+		w.reaches(second, "refunded")
+		w.control("POST", "/orders/"+number+"/dispatch", nil, nil)
+		w.endsShipped(first, number)
 	})
 
 	w.play("a duplicate long after the end does nothing", func(w *world) {

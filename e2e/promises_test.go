@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -55,19 +56,23 @@ func (w *world) endsRefunded(id, number string) view {
 	return v
 }
 
-// held waits until the payment needs a person, and demands that somebody is named.
+// held waits until the payment needs a person, in that stage and with an open case
+// of that kind, and demands that somebody is named.
 func (w *world) held(id, stage, kind string) view {
 	w.Helper()
-	v := w.reaches(id, stage)
-	if !v.NeedsAttention {
-		w.Errorf("%s is %s and does not need attention", id, stage)
-	}
-	for _, c := range v.Cases {
-		if c.Kind == kind && c.State == "open" && c.Owner != "" {
-			return v
+	var v view
+	w.await(fmt.Sprintf("payment %s %s with a case %s", id, stage, kind), func() bool {
+		v = w.payment(id)
+		for _, c := range v.Cases {
+			if c.Kind == kind && c.State == "open" && v.Stage == stage {
+				if c.Owner == "" || !v.NeedsAttention {
+					w.Errorf("the case is owned by %q, and needs_attention is %t", c.Owner, v.NeedsAttention)
+				}
+				return true
+			}
 		}
-	}
-	w.Errorf("%s is %s without an owned case %s: %+v", id, stage, kind, v.Cases)
+		return false
+	})
 	return v
 }
 

@@ -246,7 +246,7 @@ func TestRefunds(t *testing.T) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Shop: "fail", Cancel: "refuse", RefundNotify: "lose"})
 		id := w.pay(number, simulator.PayRequest{})
-		w.reaches(id, "paid")
+		w.await("the shop was asked to ship", func() bool { return w.truth(number).Calls["ship"] > 0 })
 		w.ask(id, "compensate", w.fleet.Tokens.Support, map[string]any{"reason": "customer cancelled by phone"})
 		w.held(id, "holding", "cancel_refused")
 		w.console(number, "CONSOLE"+number, tea)
@@ -304,6 +304,23 @@ func TestRefunds(t *testing.T) {
 		if tracking != "SF"+number {
 			w.Errorf("shipped under %q", tracking)
 		}
+	})
+
+	w.play("the shop cancels and its parcel leaves all the same: refunded, and a person's", func(w *world) {
+		number := w.order(tea)
+		w.plan(number, simulator.Plan{Shop: "accept"})
+		id := w.pay(number, simulator.PayRequest{})
+		w.await("the shop accepts", func() bool { return len(w.truth(number).Shipments) == 1 })
+		w.ask(id, "compensate", w.fleet.Tokens.Support, map[string]any{"reason": "customer cancelled by phone"})
+		w.endsRefunded(id, number)
+		var left simulator.ShipmentTruth
+		w.control("POST", "/orders/"+number+"/dispatch", simulator.Leaving{Anyway: true}, &left)
+		status := w.call("POST", w.fleet.APIs[0].URL+"/v1/shipments/"+left.ShipmentID+"/dispatched", w.fleet.Tokens.Merchant,
+			map[string]string{"carrier": "SF", "tracking_no": "SF" + number}, nil)
+		if status != http.StatusConflict {
+			w.Errorf("the report was answered %d", status)
+		}
+		w.held(id, "refunded", "dispatched_anyway")
 	})
 
 	w.play("a shop that forgets, a parcel that comes late: not shipped, or a person's", func(w *world) {

@@ -12,7 +12,7 @@ import "time"
 //	POST /orders/{out_trade_no}/pay       PayRequest → PayAnswer
 //	POST /orders/{out_trade_no}/plan      Plan → Plan (what was set)
 //	POST /orders/{out_trade_no}/refund    ConsoleRefund → RefundTruth
-//	POST /orders/{out_trade_no}/dispatch  {} → ShipmentTruth (an accepted shipment leaves)
+//	POST /orders/{out_trade_no}/dispatch  Leaving → ShipmentTruth (an accepted shipment leaves)
 //	POST /transactions/{id}/notify        NotifyRequest → NotifyAnswer
 //	POST /refunds/{out_refund_no}/notify  NotifyRequest → NotifyAnswer
 //	POST /refunds/{out_refund_no}/succeed | abnormal | close   {} → RefundTruth
@@ -113,6 +113,11 @@ type Plan struct {
 	PrepayTimes      int    `json:"prepay_times,omitempty"`
 	Close            string `json:"close,omitempty"`
 	CloseTimes       int    `json:"close_times,omitempty"`
+}
+
+// Leaving is a shipment that leaves; Anyway lets a cancelled one leave as well.
+type Leaving struct {
+	Anyway bool `json:"anyway,omitempty"`
 }
 
 // NotifyRequest delivers a payment's or refund's notification again: all copies

@@ -157,13 +157,14 @@ func (s *simulator) cancel(c *call) answer {
 	return a
 }
 
-// dispatch is the carrier fetching an accepted shipment, at the control port.
-func (s *simulator) dispatch(r *http.Request, _ struct{}) (t ShipmentTruth, err error) {
+// dispatch is the carrier fetching an accepted shipment, at the control port; or
+// one that was cancelled, if the shop's own people did not hear of it.
+func (s *simulator) dispatch(r *http.Request, in Leaving) (t ShipmentTruth, err error) {
 	no := r.PathValue("out_trade_no")
 	err = refusal{http.StatusConflict, "NOTHING_ACCEPTED", fmt.Sprintf("order %s has no shipment that waits", no)}
 	s.ledger.change(func(b *book) []fact {
 		for _, key := range b.of(no).shipments {
-			if old := b.shipments[key]; old.State == "accepted" || old.Stoppable && old.State == "dispatched" {
+			if old := b.shipments[key]; old.State == "accepted" || old.Stoppable && old.State == "dispatched" || in.Anyway && old.State == "cancelled" {
 				sh := *old
 				sh.State, sh.Stoppable = "dispatched", false
 				if sh.TrackingNo == "" {
