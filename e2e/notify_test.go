@@ -77,11 +77,7 @@ func TestTelling(t *testing.T) {
 			plan: simulator.Plan{ShippingInfo: "not_shippable"}, read: 1, events: "order.shipped", cases: 1,
 		},
 	} {
-		t.Run(ending, func(t *testing.T) {
-			t.Parallel()
-			mine := *w
-			mine.T = t
-			w := &mine
+		w.play(ending, func(w *world) {
 			number, openID := w.mini()
 			w.plan(number, row.plan)
 			id := w.pay(number, simulator.PayRequest{})

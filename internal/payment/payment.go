@@ -68,7 +68,7 @@ var Moves = map[Stage][]Stage{
 	Paid:         {Shipped, Holding, Compensating},
 	Shipped:      {Completed, Holding, Compensating},
 	Completed:    {Compensating},
-	Holding:      {Received, Paid, Shipped, Compensating, Quarantined, Resolved},
+	Holding:      {Received, Paid, Shipped, Compensating, Resolved},
 	Compensating: {Refunded, Holding},
 	Quarantined:  {Compensating, Resolved},
 }

@@ -54,7 +54,7 @@ func (s *Store) keep(ctx context.Context, news payment.News, came payment.Delive
 			"notification_id": news.NotificationID, "event_type": news.EventType,
 			"transaction_id": paid.TransactionID, "out_trade_no": paid.OutTradeNo, "out_refund_no": news.OutRefundNo,
 			"appid": paid.AppID, "mchid": paid.MchID, "amount_fen": paid.AmountFen, "currency": paid.Currency,
-			"trade_state": paid.TradeState, "paid_at": zeronull(paid.PaidAt),
+			"trade_state": paid.TradeState, "paid_at": orNull(paid.PaidAt),
 			"serial": came.Serial, "request_id": came.RequestID, "body": came.Body,
 		}).Scan(&verdict, &fresh)
 		if err != nil || !fresh || news.Case == nil {
@@ -140,11 +140,4 @@ func (s *Store) KeepRaw(ctx context.Context, verdict payment.Verdict, came payme
 		"serial": came.Serial, "request_id": came.RequestID, "body": came.Body,
 	})
 	return fault(err)
-}
-
-func zeronull(at time.Time) *time.Time {
-	if at.IsZero() {
-		return nil
-	}
-	return &at
 }

@@ -71,7 +71,7 @@ insert into lawful_moves (was, became) values
   ('shipped', 'completed'), ('shipped', 'holding'), ('shipped', 'compensating'),
   ('completed', 'compensating'),
   ('holding', 'received'), ('holding', 'paid'), ('holding', 'shipped'), ('holding', 'compensating'),
-  ('holding', 'quarantined'), ('holding', 'resolved'),
+  ('holding', 'resolved'),
   ('compensating', 'refunded'), ('compensating', 'holding'),
   ('quarantined', 'compensating'), ('quarantined', 'resolved');
 
