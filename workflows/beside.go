@@ -16,7 +16,7 @@ import (
 // errand is how this run has looked after such a refund so far.
 type errand struct {
 	number string // the refund's; it begins anew with another one
-	sent   bool   // and once WeChat has it
+	asked  bool   // and once it is only asked about
 	looks  int
 	since  time.Time
 	last   time.Time
@@ -32,9 +32,21 @@ func (s *saga) beside() bool {
 	case b.Stage == payment.Paid, b.Stage == payment.Shipped:
 		return b.Refund.Part || atWeChat(b.Refund)
 	case b.Stage == payment.Holding, b.Stage == payment.Compensating && mustStop(b):
-		return atWeChat(b.Refund)
+		return s.onlyAsked()
 	}
 	return false
+}
+
+// onlyAsked tells whether the refund beside is asked about and not sent: WeChat
+// has it, or was asked for it before a person stopped the payment and may have it
+// all the same. Its no would be an answer.
+func (s *saga) onlyAsked() bool {
+	b := s.books
+	if b.Refund == nil || b.Stage == payment.Paid || b.Stage == payment.Shipped || atWeChat(b.Refund) {
+		return atWeChat(b.Refund)
+	}
+	refused := b.Hold != nil && b.Hold.Reason == payment.CaseRefundRefused
+	return !b.Refund.AskedAt.IsZero() && !refused && asksTheUnanswered(s.ctx)
 }
 
 // nextLook is when the refund is to be looked after; zero is never.
@@ -43,11 +55,11 @@ func (s *saga) nextLook() time.Time {
 		return time.Time{}
 	}
 	e, r := &s.errand, s.books.Refund
-	if e.number != r.OutRefundNo || e.sent != atWeChat(r) {
-		*e = errand{number: r.OutRefundNo, sent: atWeChat(r), since: s.now(), last: s.now()}
+	if asked := s.onlyAsked(); e.number != r.OutRefundNo || e.asked != asked {
+		*e = errand{number: r.OutRefundNo, asked: asked, since: s.now(), last: s.now()}
 	}
 	switch {
-	case e.sent:
+	case e.asked:
 		return e.last.Add(s.pollAfter(e.looks, s.tiredOf(r)))
 	case e.looks == 0 && r.ReadyAt.After(e.since):
 		return r.ReadyAt
@@ -61,7 +73,7 @@ func (s *saga) nextLook() time.Time {
 // again at the next look; somebody is told when it has been too many.
 func (s *saga) look() {
 	act, late, because := wechat.Refund, s.errand.since.Add(aDay), refundStays
-	if s.errand.sent {
+	if s.errand.asked {
 		act, late, because = wechat.QueryRefund, s.tiredOf(s.books.Refund), refundSlow
 	}
 	err := run(s, glancing(s.books.Terms), act, s.paid.TransactionID)

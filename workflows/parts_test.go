@@ -172,6 +172,25 @@ func TestPartOfItGoesBack(t *testing.T) {
 			},
 			want: ending{Stage: payment.Holding, RefundedFen: 850, Cases: []payment.CaseKind{payment.CaseCancelUnknown}, Open: true},
 		},
+		"and WeChat takes it without a word, and the payment is held: it is asked about": {
+			world: func(w *world) { w.shop.silentUntil, w.wechat.silentUntil = 10*time.Hour, 125*time.Minute },
+			during: func(r *sagaRun) {
+				r.asks(110*time.Minute, part(1, 850))
+				r.after(122*time.Minute, func() { r.w.wants(payment.Holding) })
+				r.after(3*time.Hour, func() { r.ended(r.w.t, payment.RefundNumber(txID, 1), payment.RequestDone) })
+			},
+			want: refunded.with(payment.CaseShipUnknown), // nobody came
+		},
+		"and WeChat takes it without a word, and the shop does not answer to cancel: it is asked about": {
+			world: func(w *world) {
+				w.shop.silentUntil, w.shop.refuses, w.shop.deafToCancel, w.wechat.silentUntil = time.Hour, true, true, 2*time.Hour
+			},
+			during: func(r *sagaRun) {
+				r.asks(59*time.Minute, part(1, 850))
+				r.after(3*time.Hour, func() { r.ended(r.w.t, payment.RefundNumber(txID, 1), payment.RequestDone) })
+			},
+			want: ending{Stage: payment.Holding, RefundedFen: 850, Cases: []payment.CaseKind{payment.CaseCancelUnknown}, Open: true},
+		},
 		"and then nobody comes to a held payment: its deadline stands": {
 			world: func(w *world) { w.shop.silentUntil, w.wechat.takes = 10*time.Hour, days(5) },
 			during: func(r *sagaRun) {
@@ -261,4 +280,27 @@ func TestSomebodyElseGivesItBack(t *testing.T) {
 				Cases: []payment.CaseKind{payment.CaseForeignRefund}},
 		},
 	})
+}
+
+// WeChat has none of its number, by its own word or because nobody asked it yet.
+func TestARefundThatWeChatCannotHaveIsNotAskedAbout(t *testing.T) {
+	for ending, row := range map[string]struct {
+		held    payment.CaseKind
+		askedAt time.Time
+	}{
+		"it said no":         {payment.CaseRefundRefused, time.Now()},
+		"it was never asked": {payment.CaseCancelledWorkflow, time.Time{}},
+	} {
+		t.Run(ending, func(t *testing.T) {
+			w := newWorld(t)
+			w.paidBefore(payment.Holding)
+			w.books.Hold = &payment.Hold{Reason: row.held, Direction: payment.Backward}
+			w.books.Refund = &payment.Refund{
+				OutRefundNo: payment.RefundNumber(txID, 1), AmountFen: paidFen, State: payment.RefundRequested, AskedAt: row.askedAt,
+			}
+			if _, open := newRun(t, w).play(t); !open || w.questions > 0 {
+				t.Errorf("open %t, WeChat was asked %d times", open, w.questions)
+			}
+		})
+	}
 }

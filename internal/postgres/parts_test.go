@@ -89,6 +89,33 @@ func TestANumberIsNeverGivenTwice(t *testing.T) {
 	}
 }
 
+// The books were restored from yesterday, and WeChat tells of refunds that were
+// ours: their numbers are WeChat's already.
+func TestANumberThatWeChatKnowsIsNotTakenAgain(t *testing.T) {
+	for heard, want := range map[string]string{
+		"R" + txn:        "R" + txn + "-2",
+		"R" + txn + "-2": "R" + txn + "-3",
+		"R" + txn + "-7": "R" + txn + "-8",
+		"R" + txn + "-x": "R" + txn,
+		"CONSOLE-9":      "R" + txn,
+	} {
+		t.Run(heard, func(t *testing.T) {
+			t.Parallel()
+			w := open(t)
+			w.bring(payment.Completed)
+			w.must(w.RefundHeard(t.Context(), txn, activities.RefundWord{
+				TransactionID: txn, OutRefundNo: heard, State: payment.RefundSuccess, AmountFen: 100,
+			}))
+			asked, err := w.wish("q1", 850)
+			w.ok(err)
+			w.must(w.BeginRequest(t.Context(), "q1"))
+			if refund, err := w.OpenRefund(t.Context(), txn); err != nil || asked.OutRefundNo != want || refund.OutRefundNo != want {
+				t.Errorf("promised %s, taken %s (%v), want %s", asked.OutRefundNo, refund.OutRefundNo, err, want)
+			}
+		})
+	}
+}
+
 func TestWhatPartMayBeAskedFor(t *testing.T) {
 	const refund = `insert into refunds (out_refund_no, transaction_id, amount_fen, total_fen, ready_at, state, is_foreign, finished_at) values `
 	for name, row := range map[string]struct {

@@ -17,15 +17,17 @@ type purse struct {
 	tooOld  bool
 }
 
-// What is left counts every refund that may happen, whoever made it. A number
-// counts every one that was ever taken, so that none is used twice.
+// What is left counts every refund that may happen, whoever made it. The next
+// number comes after every one of our form that was ever taken, so that none is
+// used twice: books restored from yesterday may hear of theirs as somebody else's.
 const purseSQL = `
 select p.amount_fen - coalesce(sum(r.amount_fen), 0)::bigint,
        count(r.amount_fen),
-       (select count(*) + 1 from (
-          select out_refund_no from refunds where transaction_id = @id and not is_foreign
-          union
-          select out_refund_no from requests where transaction_id = @id and out_refund_no <> '') numbers),
+       (select coalesce(max(coalesce(substring(number from '-([0-9]+)$'), '1')::int), 0) + 1 from (
+          select out_refund_no from refunds where transaction_id = @id
+          union all
+          select out_refund_no from requests where transaction_id = @id) taken (number)
+         where number ~ ('^R' || @id || '(-[0-9]{1,9})?$')),
        p.paid_at < now() - @refund_within::interval
   from payments p
   left join refunds r on r.transaction_id = p.transaction_id and r.state not in ('closed', 'withdrawn')
