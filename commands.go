@@ -168,6 +168,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		WeChat:   &activities.WeChat{Ledger: store, Gateway: gateway},
 		Evidence: &activities.Evidence{Ledger: store, Gateway: gateway, Shop: fulfilment},
 		Orders:   &activities.Orders{Ledger: store, Gateway: gateway},
+		Upkeep:   &activities.Upkeep{Ledger: store},
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if err := serve(ctx, group, c.AdminAddr, admin.Handler(newMetrics(), store.Ready)); err != nil {
@@ -194,6 +195,14 @@ func (c *migrateCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		return err
 	}
 	if err := postgres.Migrate(ctx, string(c.Database.URL)); err != nil {
+		return err
+	}
+	store, err := postgres.Open(ctx, string(c.Database.URL), postgres.Settings{})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := store.ExpectRuns(ctx, worker.Intervals()); err != nil {
 		return err
 	}
 	temporal, err := client.DialContext(ctx, opts)

@@ -32,9 +32,9 @@ var attributes = map[string]enumspb.IndexedValueType{
 	workflows.PaidAt.GetName():         enumspb.INDEXED_VALUE_TYPE_DATETIME,
 }
 
-// Prepare makes the namespace and its search attributes, and returns only when a
-// start that uses all of them works: both are cached by the server, and a saga
-// started too early would be refused. Idempotent, and safe beside running
+// Prepare makes the namespace, its search attributes and its schedules, and
+// returns only when a start that uses all of them works: namespaces and attributes
+// are cached by the server, and a saga started too early would be refused. Idempotent, and safe beside running
 // processes.
 func Prepare(ctx context.Context, c client.Client, namespace string) error {
 	if err := makeNamespace(ctx, c, namespace); err != nil {
@@ -45,6 +45,9 @@ func Prepare(ctx context.Context, c client.Client, namespace string) error {
 	}
 	if err := eventually(ctx, func() error { return probe(ctx, c) }); err != nil {
 		return fmt.Errorf("probe start: %w", err)
+	}
+	if err := eventually(ctx, func() error { return makeSchedules(ctx, c, Schedules()) }); err != nil {
+		return fmt.Errorf("schedule %w", err)
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type Acts struct {
 	WeChat   *activities.WeChat
 	Evidence *activities.Evidence
 	Orders   *activities.Orders
+	Upkeep   *activities.Upkeep
 }
 
 // How much one process does at once. What bounds it is the pool of database
@@ -45,9 +46,11 @@ func Run(ctx context.Context, temporal client.Client, acts Acts) error {
 	payments := worker.New(temporal, workflows.QueuePayments, opts)
 	payments.RegisterWorkflowWithOptions(workflows.PaymentSaga, workflow.RegisterOptions{Name: workflows.Type})
 	payments.RegisterWorkflowWithOptions(workflows.CloseOrder, workflow.RegisterOptions{Name: workflows.TypeCloseOrder})
+	payments.RegisterWorkflowWithOptions(workflows.Housekeeping, workflow.RegisterOptions{Name: workflows.TypeHousekeeping})
 	payments.RegisterActivity(acts.Books)
 	payments.RegisterActivity(acts.Orders) // MarkClosed
 	payments.RegisterActivity(acts.Shop)
+	payments.RegisterActivity(acts.Upkeep)
 
 	opts.TaskQueueActivitiesPerSecond = wechatCallsPerSecond
 	wechat := worker.New(temporal, workflows.QueueWeChat, opts)

@@ -11,6 +11,9 @@ const (
 	Type           = "PaymentSaga" // the workflow's type
 	TypeCloseOrder = "CloseOrder"
 
+	TypeHousekeeping     = "Housekeeping"
+	ScheduleHousekeeping = "housekeeping" // a schedule's id, and what its runs' ids begin with
+
 	QueuePayments = "payments" // sagas, books and the shop
 	QueueWeChat   = "wechat"   // WeChat Pay, rate-limited per merchant
 

@@ -53,6 +53,7 @@ var _ interface {
 	activities.RefundLedger
 	activities.EvidenceLedger
 	activities.OrderLedger
+	activities.UpkeepLedger
 } = (*Store)(nil)
 
 // connections is how many one process uses at most, unless the URL says otherwise
