@@ -66,6 +66,10 @@ type Desk interface {
 	// Approve and Reject end the wait for a second person, once.
 	Approve(ctx context.Context, d payment.Decision) (payment.Request, error)
 	Reject(ctx context.Context, d payment.Decision) (payment.Request, error)
+
+	// Payments and Cases are lists, a page at a time.
+	Payments(ctx context.Context, wanted payment.PaymentFilter, page payment.Page[payment.PaymentPlace]) ([]payment.FoundPayment, error)
+	Cases(ctx context.Context, wanted payment.CaseFilter, page payment.Page[payment.CasePlace]) ([]payment.Case, error)
 }
 
 // Till is where orders are paid: WeChat.
@@ -116,6 +120,7 @@ func (s *Server) Routes() http.Handler {
 		r.Get("/orders/{out_trade_no}", everyone(s.order))
 		r.Post("/orders/{out_trade_no}/close", merchants(s.closeOrder))
 
+		r.Get("/payments", everyone(s.payments))
 		r.Get("/payments/{transaction_id}", everyone(s.payment))
 		r.Post("/payments/{transaction_id}/compensate", agents(s.compensate))
 		r.Post("/payments/{transaction_id}/refunds", agents(s.refundPart))
@@ -123,6 +128,8 @@ func (s *Server) Routes() http.Handler {
 		r.Post("/payments/{transaction_id}/resolve", agents(s.resolve))
 
 		r.Post("/shipments/{shipment_id}/dispatched", merchants(s.dispatched))
+
+		r.Get("/cases", staff(s.cases))
 
 		r.Get("/requests/{id}", staff(s.request))
 		r.Post("/requests/{id}/approve", approvers(s.approve))

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -25,6 +26,27 @@ func (s *Server) payment(w http.ResponseWriter, r *http.Request, by Caller) erro
 		dossier.Requests[i].State = request.StateAt(now)
 	}
 	return reply(w, http.StatusOK, dossier)
+}
+
+// payments lists payments, the newest first: merchants those of their own orders,
+// staff all.
+func (s *Server) payments(w http.ResponseWriter, r *http.Request, by Caller) error {
+	q := queryOf(r)
+	wanted := payment.PaymentFilter{
+		Owner:          by.owner(),
+		Stage:          payment.Stage(q.choice("stage", stages...)),
+		NeedsAttention: q.flag("needs_attention"),
+		Number:         q.text("q"),
+	}
+	return list(w, r, q, func(ctx context.Context, page payment.Page[payment.PaymentPlace]) ([]payment.FoundPayment, error) {
+		return s.Desk.Payments(ctx, wanted, page)
+	}, payment.FoundPayment.Place)
+}
+
+// stages are the words a list of payments can be narrowed by.
+var stages = []string{
+	string(payment.Received), string(payment.Paid), string(payment.Shipped), string(payment.Completed), string(payment.Holding),
+	string(payment.Compensating), string(payment.Refunded), string(payment.Quarantined), string(payment.Resolved),
 }
 
 // transactionID is the payment a route names. What cannot be a number of

@@ -24,6 +24,8 @@ func TestEveryRouteLetsInItsRolesAndNobodyElse(t *testing.T) {
 		{"POST", "/v1/orders", `{"out_trade_no":"#-order","description":"tea","amount_fen":1,"trade_type":"native"}`, 201, []string{"shop"}},
 		{"GET", "/v1/orders/known-order", "", 200, []string{"shop", "ann", "dora", "otto"}},
 		{"POST", "/v1/orders/known-order/close", "", 202, []string{"shop"}},
+		{"GET", "/v1/payments", "", 200, []string{"shop", "ann", "dora", "otto"}},
+		{"GET", "/v1/cases", "", 200, []string{"ann", "dora", "otto"}},
 		{"GET", "/v1/payments/known", "", 200, []string{"shop", "ann", "dora", "otto"}},
 		{"POST", "/v1/payments/#/compensate", reason(""), 202, []string{"ann", "dora"}},
 		{"POST", "/v1/payments/#/retry", reason(""), 202, []string{"ann", "dora", "otto"}},

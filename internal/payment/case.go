@@ -14,9 +14,12 @@ type Case struct {
 	Detail         string    `json:"detail,omitempty"` // what is known, without names of payers
 	Owner          string    `json:"owner"`            // never empty
 	DueAt          time.Time `json:"due_at"`
-	State          string    `json:"state"` // open or closed
+	State          string    `json:"state"`   // open or closed
+	Overdue        bool      `json:"overdue"` // open, and its owner's time is over
 	Resolution     string    `json:"resolution,omitempty"`
-	OpenedAt       time.Time `json:"opened_at"`
+	TimesOpened    int       `json:"times_opened"` // how often the cause came up
+	OpenedAt       time.Time `json:"opened_at"`    // last
+	ClosedAt       time.Time `json:"closed_at,omitzero"`
 }
 
 // CaseKind names a cause. CASE_OWNERS gives each kind its owner.

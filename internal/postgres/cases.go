@@ -14,6 +14,10 @@ import (
 // caseDueAfter is how long an owner has.
 const caseDueAfter = 24 * time.Hour
 
+// caseColumns are a payment.Case, by its JSON names.
+const caseColumns = `id, kind, transaction_id, out_trade_no, notification_id, detail, owner, due_at, state,
+       state = 'open' and due_at <= now() as overdue, resolution, times_opened, opened_at, closed_at`
+
 // OpenCase opens a case without moving a payment. Idempotent while it is open.
 func (s *Store) OpenCase(ctx context.Context, about payment.Case) error {
 	return s.tx(ctx, func(tx pgx.Tx) error { return s.openCase(ctx, tx, about) })

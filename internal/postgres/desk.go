@@ -40,8 +40,7 @@ select json_build_object(
               from refunds where transaction_id = @id) r),
   'cases', (
     select coalesce(json_agg(c order by c.opened_at, c.id), '[]')
-      from (select id, kind, transaction_id, out_trade_no, notification_id, detail, owner,
-                   due_at, state, resolution, opened_at
+      from (select ` + caseColumns + `
               from cases where transaction_id = @id) c),
   'requests', (
     select coalesce(json_agg(q order by q.created_at, q.id), '[]')
