@@ -24,6 +24,7 @@ var house = map[string][]string{
 	"worker":              {"activities", "workflows", "internal/payment"},
 	"api":                 {"activities", "workflows", "internal/payment", "internal/strictjson"},
 	"internal/admin":      {},
+	"internal/bill":       {"activities", "internal/payment"},
 	"internal/config":     {"internal/payment"},
 	"internal/fleet":      {},
 	"internal/pgtest":     {"internal/postgres", "internal/payment"},
@@ -33,7 +34,7 @@ var house = map[string][]string{
 	"internal/wechattest": {}, // tests only: a key and a signature as WeChat would make them
 	"internal/simulator":  {}, // sharing our types would share our mistakes
 	"internal/wechatmini": {"activities", "internal/payment"},
-	"internal/wechatpay":  {"activities", "internal/payment", "internal/strictjson"},
+	"internal/wechatpay":  {"activities", "internal/bill", "internal/payment", "internal/strictjson"},
 	"dev":                 {"dev/stack", "internal/fleet"},
 	"dev/stack":           {"internal/fleet"},
 	"e2e":                 {"internal/fleet"},
