@@ -27,6 +27,7 @@ type apiCmd struct {
 	config.Desk
 	config.Public
 	config.Database
+	config.Histories
 	config.Sweeping
 	config.Cases
 	config.WeChatPay
@@ -44,6 +45,7 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	}
 	rules := api.Rules{AppIDs: c.AppIDList(), LatePayment: c.Late(m), ApprovalAboveFen: c.ApprovalAboveFen(m)}
 	public, maxBytes := c.Public.Parse(m), c.CallbackBytes(m)
+	opts := temporalOptions(c.Histories, m)
 	tokens, err := api.ParseTokens(string(c.Tokens))
 	if err != nil {
 		m.Add("API_TOKENS", "%v", err)
@@ -56,10 +58,6 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		return err
 	}
 	till, err := wechatClient(c.WeChatPay, c.Public, keys, m)
-	if err != nil {
-		return err
-	}
-	opts, err := temporalOptions()
 	if err != nil {
 		return err
 	}
@@ -104,6 +102,7 @@ type workerCmd struct {
 	config.Engine
 	config.Public
 	config.Database
+	config.Histories
 	config.Sweeping
 	config.Cases
 	config.WeChatPay
@@ -124,6 +123,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		AskAboveFen: c.Saga.AskAboveFen(m), Mini: miniTells(c.MiniProgram, c.AppIDList(), m),
 	}
 	c.Public.Parse(m)
+	opts := temporalOptions(c.Histories, m)
 	if err := m.Err(); err != nil {
 		return err
 	}
@@ -143,10 +143,6 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		return err
 	}
 	mini, err := miniProgram(c.MiniProgram, settings.Mini.AppID, m)
-	if err != nil {
-		return err
-	}
-	opts, err := temporalOptions()
 	if err != nil {
 		return err
 	}
@@ -182,16 +178,14 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 
 type migrateCmd struct {
 	config.Database
+	config.Histories
 }
 
 // Run prepares the database and Temporal, in this order.
 func (c *migrateCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	c.Database.Check(m)
+	opts := temporalOptions(c.Histories, m)
 	if err := m.Err(); err != nil {
-		return err
-	}
-	opts, err := temporalOptions()
-	if err != nil {
 		return err
 	}
 	if err := postgres.Migrate(ctx, string(c.Database.URL)); err != nil {

@@ -25,11 +25,12 @@ var house = map[string][]string{
 	"api":                 {"activities", "workflows", "internal/payment", "internal/strictjson"},
 	"internal/admin":      {},
 	"internal/bill":       {"activities", "internal/payment"},
-	"internal/config":     {"internal/payment"},
+	"internal/config":     {"internal/payment", "internal/sealed"},
 	"internal/fleet":      {},
 	"internal/pgtest":     {"internal/postgres", "internal/payment"},
 	"internal/postgres":   {"activities", "internal/payment"},
 	"internal/shop":       {"activities", "internal/payment"},
+	"internal/sealed":     {},
 	"internal/strictjson": {},
 	"internal/wechattest": {}, // tests only: a key and a signature as WeChat would make them
 	"internal/simulator":  {}, // sharing our types would share our mistakes

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,6 +23,7 @@ import (
 	"github.com/paysaga/paysaga/api"
 	"github.com/paysaga/paysaga/internal/config"
 	"github.com/paysaga/paysaga/internal/postgres"
+	"github.com/paysaga/paysaga/internal/sealed"
 	"github.com/paysaga/paysaga/internal/wechatmini"
 	"github.com/paysaga/paysaga/internal/wechatpay"
 )
@@ -31,17 +31,20 @@ import (
 // defaultNamespace is where the sagas live unless TEMPORAL_NAMESPACE says otherwise.
 const defaultNamespace = "payments"
 
-// temporalOptions reads Temporal's own variables (TEMPORAL_ADDRESS and the rest).
-func temporalOptions() (client.Options, error) {
+// temporalOptions reads Temporal's own variables (TEMPORAL_ADDRESS and the rest),
+// and seals what Temporal is given.
+func temporalOptions(c config.Histories, m *config.Mistakes) client.Options {
 	opts, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
-		return opts, fmt.Errorf("TEMPORAL_…: %w", err)
+		m.Add("TEMPORAL_…", "%v", err)
 	}
 	if opts.Namespace == "" || opts.Namespace == client.DefaultNamespace {
 		opts.Namespace = defaultNamespace
 	}
 	opts.Logger = log.NewStructuredLogger(slog.Default())
-	return opts, nil
+	codec := sealed.NewCodec(c.Keys(m), opts.Namespace)
+	opts.DataConverter, opts.FailureConverter = codec.DataConverter(), codec.FailureConverter()
+	return opts
 }
 
 // keyMaterial is what verifies and opens WeChat's messages.

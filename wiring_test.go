@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,7 +13,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/paysaga/paysaga/internal/config"
 	"github.com/paysaga/paysaga/internal/fleet"
+	"github.com/paysaga/paysaga/internal/sealed"
 )
 
 // What the listener refuses before any handler runs.
@@ -66,4 +70,37 @@ func listen(t *testing.T, handler http.Handler) string {
 		}
 	})
 	return addr
+}
+
+// What the processes give Temporal is sealed as soon as there is a key.
+func TestTemporalIsGivenWhatItCannotRead(t *testing.T) {
+	const secret = "the shop said no"
+	key := "one:" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+	for name, row := range map[string]struct {
+		keys   config.Secret
+		hidden bool
+	}{"without keys": {"", false}, "with a key": {config.Secret(key), true}} {
+		t.Run(name, func(t *testing.T) {
+			mistakes := &config.Mistakes{}
+			opts := temporalOptions(config.Histories{PayloadKeys: row.keys}, mistakes)
+			if err := mistakes.Err(); err != nil {
+				t.Fatal(err)
+			}
+			payload, err := opts.DataConverter.ToPayload(secret)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if hidden := string(payload.Metadata["encoding"]) == sealed.Encoding; hidden != row.hidden {
+				t.Errorf("a payload is hidden: %t", hidden)
+			}
+			if hidden := opts.FailureConverter.ErrorToFailure(errors.New(secret)).Message != secret; hidden != row.hidden {
+				t.Errorf("a failure is hidden: %t", hidden)
+			}
+		})
+	}
+	mistakes := &config.Mistakes{}
+	temporalOptions(config.Histories{PayloadKeys: "no key"}, mistakes)
+	if err := mistakes.Err(); err == nil || !strings.HasPrefix(err.Error(), "PAYLOAD_KEYS: line 1: ") {
+		t.Errorf("a bad key is reported as %v", err)
+	}
 }

@@ -20,6 +20,7 @@ type everything struct {
 	WeChat   config.WeChatPay `embed:""`
 	Public   config.Public    `embed:""`
 	Shop     config.Shop      `embed:""`
+	Kept     config.Histories `embed:""`
 }
 
 func read(t *testing.T, env map[string]string) (everything, *config.Mistakes) {
@@ -84,6 +85,7 @@ func TestEveryMistakeIsReportedAtOnceAndNoSecretIsShown(t *testing.T) {
 		"APPROVAL_ABOVE_FEN":        "12.50",
 		"CALLBACK_MAX_BYTES":        "1",
 		"LATE_PAYMENT":              "keep",
+		"PAYLOAD_KEYS":              "one:" + secret,
 		"WECHATPAY_MCH_PRIVATE_KEY": secret,
 	})
 	all.Database.Check(mistakes)
@@ -95,6 +97,7 @@ func TestEveryMistakeIsReportedAtOnceAndNoSecretIsShown(t *testing.T) {
 	all.WeChat.Check(mistakes)
 	all.Public.Parse(mistakes)
 	all.Shop.Check(mistakes)
+	all.Kept.Keys(mistakes)
 	err := mistakes.Err()
 	if err == nil {
 		t.Fatal("no mistake was found")
@@ -102,6 +105,7 @@ func TestEveryMistakeIsReportedAtOnceAndNoSecretIsShown(t *testing.T) {
 	for _, name := range []string{
 		"DATABASE_URL", "HOLD_FOR", "PUBLIC_URL", "API_TOKENS", "WECHATPAY_API_V3_KEY", "WECHATPAY_MCH_ID_FILE",
 		"WECHATPAY_PUBLIC_KEY", "APPROVAL_ABOVE_FEN", "CALLBACK_MAX_BYTES", "LATE_PAYMENT", "FULFILMENT_SECRET",
+		"PAYLOAD_KEYS",
 	} {
 		if !strings.Contains(err.Error(), name+": ") {
 			t.Errorf("%s is not reported", name)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/paysaga/paysaga/internal/payment"
+	"github.com/paysaga/paysaga/internal/sealed"
 )
 
 // Database is where the books are.
@@ -17,6 +18,20 @@ type Database struct {
 
 // Check notes what is wrong.
 func (d Database) Check(m *Mistakes) { m.need("DATABASE_URL", string(d.URL)) }
+
+// Histories is how what Temporal keeps is kept from who reads it there.
+type Histories struct {
+	PayloadKeys Secret `env:"PAYLOAD_KEYS" help:"Keys that Temporal's histories are encrypted under, one id:base64 of 32 random bytes a line; the first encrypts, all decrypt. Empty to encrypt nothing."`
+}
+
+// Keys returns the ring of keys.
+func (h Histories) Keys(m *Mistakes) sealed.Keys {
+	keys, err := sealed.ParseKeys(string(h.PayloadKeys))
+	if err != nil {
+		m.Add("PAYLOAD_KEYS", "%v", err)
+	}
+	return keys
+}
 
 // Log is how much is said.
 type Log struct {
