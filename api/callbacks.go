@@ -84,9 +84,8 @@ func (c *Callbacks) take(r *http.Request, body []byte) payment.Verdict {
 	if payment.KindOf(err) == payment.Refused {
 		return c.refused(r, payment.CodeOf(err))
 	}
-	came := payment.Delivery{
-		NotificationID: notice.ID, Serial: r.Header.Get("Wechatpay-Serial"), RequestID: deliveryID(r), Body: body,
-	}
+	came := delivery(r, notice.ID, body)
+	came.Serial = r.Header.Get("Wechatpay-Serial")
 	verdict := payment.Malformed
 	switch payment.KindOf(err) {
 	case "":
@@ -172,13 +171,31 @@ func sameHost(host string, public *url.URL) bool {
 	return strings.EqualFold(asked.Hostname(), public.Hostname())
 }
 
-// deliveryID is WeChat's own name for the delivery, if it sent a plain one.
-func deliveryID(r *http.Request) string {
-	id := r.Header.Get("Request-Id")
-	if len(id) > 128 || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }) {
+// keptHeaders tell how a callback was sent, and when, by which key. The signature
+// is not among them: with the body it would prove to anybody that WeChat sent it.
+// What is not named here, a proxy's or a cookie, may be a secret.
+var keptHeaders = []string{
+	"Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Serial", "Wechatpay-Signature-Type",
+	"Request-Id", "User-Agent", "Content-Type",
+}
+
+// delivery is what is kept of a callback besides its news.
+func delivery(r *http.Request, notificationID string, body []byte) payment.Delivery {
+	headers := map[string]string{}
+	for _, name := range keptHeaders {
+		if value := plain(r.Header.Get(name)); value != "" {
+			headers[name] = value
+		}
+	}
+	return payment.Delivery{NotificationID: notificationID, RequestID: headers["Request-Id"], Headers: headers, Body: body}
+}
+
+// plain is a header's value if it is short and printable.
+func plain(value string) string {
+	if len(value) > 128 || strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c > '~' }) {
 		return ""
 	}
-	return id
+	return value
 }
 
 // answer is a constant: whoever calls learns the verdict, and never the cause.

@@ -41,8 +41,7 @@ func (c *Callbacks) takeV2(r *http.Request, body []byte) payment.Verdict {
 	if news.Kind == payment.NewsRefund { // nobody signed it: it may not stand where signed news would
 		news.Key = payment.NoticeKey(notice.ID)
 	}
-	came := payment.Delivery{NotificationID: notice.ID, RequestID: deliveryID(r), Body: notice.Plaintext}
-	verdict, err := c.keep(ctx, news, came, toldAt)
+	verdict, err := c.keep(ctx, news, delivery(r, notice.ID, notice.Plaintext), toldAt)
 	if err != nil {
 		c.Log.Error("callback could not be made durable", "id", notice.ID, "why", payment.CodeOf(err))
 		return busy

@@ -3,6 +3,7 @@ package api_test
 import (
 	"maps"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -51,6 +52,33 @@ func TestWhatIsKeptOfAPayment(t *testing.T) {
 				t.Errorf("the delivery was kept as %q", got)
 			}
 		})
+	}
+}
+
+// What tells how it was sent is kept with the bytes; what proves it, or could be
+// somebody's secret, is not.
+func TestWhichHeadersAreKept(t *testing.T) {
+	g := newGate(t)
+	l := g.payment(freshNumber(), nil).
+		with("Cookie", "session=hunter2").with("Authorization", "Bearer hunter2").with("X-Api-Key", "hunter2").
+		with("User-Agent", "Mozilla/4.0").with("Request-Id", strings.Repeat("x", 129))
+	for _, l := range []letter{l, g.sign("")} { // one is read, the other kept as it came
+		if status, _, _ := g.post(t, l); status == http.StatusServiceUnavailable {
+			t.Fatal("nothing was kept")
+		}
+	}
+	const names = `select string_agg(names, '; ' order by id) from (
+		select id, (select string_agg(n, ' ' order by n) from jsonb_object_keys(headers) n) as names from callbacks) held`
+	want := "Content-Type User-Agent Wechatpay-Nonce Wechatpay-Serial Wechatpay-Signature-Type Wechatpay-Timestamp; " +
+		"Content-Type Request-Id User-Agent Wechatpay-Nonce Wechatpay-Serial Wechatpay-Signature-Type Wechatpay-Timestamp"
+	if got := g.Text(t, names); got != want {
+		t.Errorf("kept: %s", got)
+	}
+	if got := g.Text(t, `select headers->>'User-Agent' from callbacks order by id limit 1`); got != "Mozilla/4.0" {
+		t.Errorf("the User-Agent was kept as %q", got)
+	}
+	if text := g.Text(t, `select string_agg(headers::text || request_id, '') from callbacks`); strings.Contains(text, "hunter2") || strings.Contains(text, "xxx") {
+		t.Errorf("kept: %s", text)
 	}
 }
 

@@ -46,9 +46,10 @@ const (
 
 // Delivery is one callback as it came, byte for byte and still encrypted.
 type Delivery struct {
-	NotificationID string // where it is legible
-	Serial         string // of the key that signed it
-	RequestID      string // WeChat's own, where it sent one
+	NotificationID string            // where it is legible
+	Serial         string            // of the key that signed it
+	RequestID      string            // WeChat's own, where it sent one
+	Headers        map[string]string // those that tell how it was sent; no signature, no secret
 	Body           []byte
 }
 

@@ -21,8 +21,8 @@ with kept as (
   on conflict (key) do update set seen = inbox.seen + 1
   returning id, verdict, seen
 ), raw as (
-  insert into callbacks (inbox_id, verdict, notification_id, serial, request_id, body)
-  select id, verdict, @notification_id, @serial, @request_id, @body from kept where @body::bytea is not null
+  insert into callbacks (inbox_id, verdict, notification_id, serial, request_id, headers, body)
+  select id, verdict, @notification_id, @serial, @request_id, coalesce(@headers::jsonb, '{}'), @body from kept where @body::bytea is not null
 )
 select verdict, seen = 1 from kept`
 
@@ -55,7 +55,7 @@ func (s *Store) keep(ctx context.Context, news payment.News, came payment.Delive
 			"transaction_id": paid.TransactionID, "out_trade_no": paid.OutTradeNo, "out_refund_no": news.OutRefundNo,
 			"appid": paid.AppID, "mchid": paid.MchID, "amount_fen": paid.AmountFen, "currency": paid.Currency,
 			"trade_state": paid.TradeState, "paid_at": orNull(paid.PaidAt),
-			"serial": came.Serial, "request_id": came.RequestID, "body": came.Body,
+			"serial": came.Serial, "request_id": came.RequestID, "headers": came.Headers, "body": came.Body,
 		}).Scan(&verdict, &fresh)
 		if err != nil || !fresh || news.Case == nil {
 			return err
@@ -130,14 +130,14 @@ func (s *Store) keptAfterAll(ctx context.Context, key string, doubt error) (paym
 }
 
 const keepRawSQL = `
-insert into callbacks (verdict, notification_id, serial, request_id, body)
-values (@verdict, @notification_id, @serial, @request_id, @body)`
+insert into callbacks (verdict, notification_id, serial, request_id, headers, body)
+values (@verdict, @notification_id, @serial, @request_id, coalesce(@headers::jsonb, '{}'), @body)`
 
 // KeepRaw keeps what was signed and could not be read, byte for byte.
 func (s *Store) KeepRaw(ctx context.Context, verdict payment.Verdict, came payment.Delivery) error {
 	_, err := s.pool.Exec(ctx, keepRawSQL, pgx.NamedArgs{
 		"verdict": verdict, "notification_id": came.NotificationID,
-		"serial": came.Serial, "request_id": came.RequestID, "body": came.Body,
+		"serial": came.Serial, "request_id": came.RequestID, "headers": came.Headers, "body": came.Body,
 	})
 	return fault(err)
 }
