@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"golang.org/x/time/rate"
 
 	"github.com/paysaga/paysaga/activities"
 	"github.com/paysaga/paysaga/internal/payment"
@@ -27,6 +28,8 @@ type Server struct {
 	Rules     Rules
 	Callbacks http.Handler // everything under /callbacks/, with rules of its own
 	Log       *slog.Logger
+
+	bulk *rate.Limiter
 }
 
 // Rules are the settings the desk lives by.
@@ -70,6 +73,13 @@ type Desk interface {
 	// Payments and Cases are lists, a page at a time.
 	Payments(ctx context.Context, wanted payment.PaymentFilter, page payment.Page[payment.PaymentPlace]) ([]payment.FoundPayment, error)
 	Cases(ctx context.Context, wanted payment.CaseFilter, page payment.Page[payment.CasePlace]) ([]payment.Case, error)
+
+	// Approvals is what waits for a second person, the oldest first.
+	Approvals(ctx context.Context, page payment.Page[payment.RequestPlace]) ([]payment.Request, error)
+	// Consider judges a request as Ask does, and writes nothing down.
+	Consider(ctx context.Context, asked payment.Request, approvalAboveFen int64) (payment.Request, error)
+	// Today is how the day in Beijing goes so far.
+	Today(ctx context.Context) (payment.Today, error)
 }
 
 // Till is where orders are paid: WeChat.
@@ -109,6 +119,7 @@ func (s *Server) Routes() http.Handler {
 		staff     = s.only(Support, Approver, Operator)
 		everyone  = s.only(Merchant, Support, Approver, Operator)
 	)
+	s.bulk = bulkLimit()
 	r := chi.NewRouter()
 	r.Use(s.survive)
 	r.NotFound(s.handle(notFound))
@@ -127,13 +138,18 @@ func (s *Server) Routes() http.Handler {
 		r.Post("/payments/{transaction_id}/retry", staff(s.retry))
 		r.Post("/payments/{transaction_id}/resolve", agents(s.resolve))
 
+		r.Post("/compensations", agents(s.compensateMany))
+
 		r.Post("/shipments/{shipment_id}/dispatched", merchants(s.dispatched))
 
 		r.Get("/cases", staff(s.cases))
 
+		r.Get("/approvals", staff(s.approvals))
 		r.Get("/requests/{id}", staff(s.request))
 		r.Post("/requests/{id}/approve", approvers(s.approve))
 		r.Post("/requests/{id}/reject", approvers(s.reject))
+
+		r.Get("/today", staff(s.today))
 	})
 	return r
 }

@@ -23,11 +23,15 @@ func (s *Server) compensate(w http.ResponseWriter, r *http.Request, by Caller) e
 	if err := read(w, r, &body); err != nil {
 		return err
 	}
-	goods := or(body.Goods, payment.GoodsStop)
-	if !slices.Contains([]payment.Goods{payment.GoodsStop, payment.GoodsReturned, payment.GoodsKept}, goods) {
+	if !validGoods(body.Goods) {
 		return invalid("goods", "must be stop, returned or kept")
 	}
-	return s.ask(w, r, by, payment.Request{Kind: payment.Compensate, Reason: body.Reason, Goods: goods})
+	return s.ask(w, r, by, payment.Request{Kind: payment.Compensate, Reason: body.Reason, Goods: or(body.Goods, payment.GoodsStop)})
+}
+
+// validGoods tells whether goods is what may become of them; none said is stop.
+func validGoods(goods payment.Goods) bool {
+	return slices.Contains([]payment.Goods{"", payment.GoodsStop, payment.GoodsReturned, payment.GoodsKept}, goods)
 }
 
 // retry asks for a held payment to carry on the way it was going, or for the next

@@ -59,3 +59,12 @@ type FoundPayment struct {
 
 // Place is the payment's place in a list.
 func (p FoundPayment) Place() PaymentPlace { return PaymentPlace{p.PaidAt, p.TransactionID} }
+
+// RequestPlace orders requests: the oldest first.
+type RequestPlace struct {
+	CreatedAt time.Time `json:"created_at"`
+	ID        string    `json:"id"`
+}
+
+// Place is the request's place in a list.
+func (r Request) Place() RequestPlace { return RequestPlace{r.CreatedAt, r.ID} }

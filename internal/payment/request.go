@@ -60,6 +60,9 @@ func (s RequestState) Open() bool {
 // ApprovalExpiresAfter is how long a second person has to approve a request.
 const ApprovalExpiresAfter = 24 * time.Hour
 
+// UnverifiedPrefix marks the name of who signed a signal sent by hand.
+const UnverifiedPrefix = "unverified:"
+
 // Unverified is an act asked for by hand in the Temporal UI or CLI. Nobody
 // proved who sent it, so it becomes a request that an approver must confirm.
 type Unverified struct {

@@ -179,5 +179,5 @@ func (s *Store) decide(ctx context.Context, d payment.Decision, state payment.Re
 // by hand carries a name that nobody proved; it is taken at its word here, where
 // that makes the rule stricter.
 func sameName(actor, approver string) bool {
-	return strings.EqualFold(strings.TrimPrefix(actor, "unverified:"), approver)
+	return strings.EqualFold(strings.TrimPrefix(actor, payment.UnverifiedPrefix), approver)
 }

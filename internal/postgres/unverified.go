@@ -34,7 +34,7 @@ func (s *Store) RecordUnverified(ctx context.Context, asked payment.Unverified) 
 		reason, reasoned := payment.TrimReason(asked.Reason)
 		args := pgx.NamedArgs{
 			"id": asked.RequestID, "transaction_id": a.id(), "kind": asked.Kind,
-			"actor":  "unverified:" + cmp.Or(oneLine(asked.Actor, 64), "somebody"),
+			"actor":  payment.UnverifiedPrefix + cmp.Or(oneLine(asked.Actor, 64), "somebody"),
 			"reason": cmp.Or(reason, "(no usable reason was given)"),
 			"goods":  asked.Goods, "outcome": asked.Outcome, "evidence": append([]string{}, asked.Evidence...),
 			"amount_fen": max(purse.leftFen, 0), "window": payment.ApprovalExpiresAfter,

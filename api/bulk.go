@@ -1,0 +1,110 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/paysaga/paysaga/internal/payment"
+)
+
+// bulkAtMost is how many payments one call may undo, and one api in a minute: who
+// undoes more than that for one reason should think again first.
+const bulkAtMost = 100
+
+// bulkLimit keeps an api to bulkAtMost payments a minute.
+func bulkLimit() *rate.Limiter {
+	return rate.NewLimiter(rate.Every(time.Minute/bulkAtMost), bulkAtMost)
+}
+
+// bulkItem is what became of one payment: what was asked, or why it was not.
+type bulkItem struct {
+	TransactionID string               `json:"transaction_id"`
+	AmountFen     int64                `json:"amount_fen"`           // what would go back
+	State         payment.RequestState `json:"state,omitempty"`      // of the request, made or to be made
+	RequestID     string               `json:"request_id,omitempty"` // empty in a preview
+	Code          string               `json:"code,omitempty"`       // why not
+	Detail        string               `json:"detail,omitempty"`
+}
+
+// bulkTaken is the answer to a bulk compensation and to its preview.
+type bulkTaken struct {
+	Preview   bool       `json:"preview"`
+	Taken     int        `json:"taken"`   // asked for, or in a preview could be
+	Refused   int        `json:"refused"` // neither
+	AmountFen int64      `json:"amount_fen"`
+	Items     []bulkItem `json:"items"`
+}
+
+// compensateMany undoes up to a hundred payments for one reason. A preview judges
+// each as it stands and writes nothing. An act asks for each as compensate does:
+// one that cannot be asked for stops no other, and is told with its reason.
+func (s *Server) compensateMany(w http.ResponseWriter, r *http.Request, by Caller) error {
+	var body struct {
+		TransactionIDs []string      `json:"transaction_ids"`
+		Reason         string        `json:"reason"`
+		Goods          payment.Goods `json:"goods"`
+		Preview        bool          `json:"preview"`
+	}
+	if err := read(w, r, &body); err != nil {
+		return err
+	}
+	reason, ok := payment.TrimReason(body.Reason)
+	ids := slices.Compact(slices.Sorted(slices.Values(body.TransactionIDs)))
+	switch {
+	case !ok:
+		return badReason()
+	case !validGoods(body.Goods):
+		return invalid("goods", "must be stop, returned or kept")
+	case len(ids) == 0:
+		return invalid("transaction_ids", "must name at least one payment")
+	case len(ids) > bulkAtMost:
+		return payment.Failf(payment.Invalid, "too_many", "at most %d payments at once", bulkAtMost)
+	}
+	if !body.Preview && !s.bulk.AllowN(time.Now(), len(ids)) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(time.Minute.Seconds())))
+		return fail(http.StatusTooManyRequests, "too_fast", "at most 100 payments a minute; ask again in one")
+	}
+	answer := bulkTaken{Preview: body.Preview, Items: []bulkItem{}}
+	for _, id := range ids {
+		item := s.compensateOne(r.Context(), payment.Request{
+			TransactionID: id, Kind: payment.Compensate, Reason: reason, Goods: or(body.Goods, payment.GoodsStop), Actor: by.Name,
+		}, body.Preview)
+		if item.Code != "" {
+			answer.Refused++
+		} else {
+			answer.Taken++
+			answer.AmountFen += item.AmountFen
+		}
+		answer.Items = append(answer.Items, item)
+	}
+	return reply(w, http.StatusOK, answer)
+}
+
+// compensateOne leaves it to the relay to tell the saga: a hundred calls to a
+// Temporal that is away would outlast the caller's patience.
+func (s *Server) compensateOne(ctx context.Context, asked payment.Request, preview bool) bulkItem {
+	item := bulkItem{TransactionID: asked.TransactionID}
+	var err error
+	switch {
+	case !payment.ValidTransactionID(asked.TransactionID):
+		err = noSuch("payment")
+	case preview:
+		asked, err = s.Desk.Consider(ctx, asked, s.Rules.ApprovalAboveFen)
+	default:
+		asked.ID = "req_" + rand.Text()
+		asked, err = s.Desk.Ask(ctx, asked, s.Rules.ApprovalAboveFen)
+		item.RequestID = asked.ID
+	}
+	if err != nil {
+		p := problemOf(err)
+		return bulkItem{TransactionID: item.TransactionID, Code: p.Code, Detail: p.Detail}
+	}
+	item.AmountFen, item.State = asked.AmountFen, asked.State
+	return item
+}
