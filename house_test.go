@@ -22,6 +22,7 @@ var house = map[string][]string{
 	"activities":          {"internal/payment"},
 	"workflows":           {"activities", "internal/payment"},
 	"worker":              {"activities", "workflows", "internal/payment"},
+	"api/console":         {"api", "internal/payment"},
 	"api":                 {"activities", "workflows", "internal/payment", "internal/strictjson"},
 	"internal/admin":      {},
 	"internal/bill":       {"activities", "internal/payment"},
@@ -45,7 +46,7 @@ var house = map[string][]string{
 var strangers = map[string][]string{
 	"github.com/jackc/pgx/v5":                 {"internal/postgres", "internal/pgtest", "dev/stack"},
 	"github.com/wechatpay-apiv3/wechatpay-go": {"internal/wechatpay"},
-	"github.com/go-chi/chi/v5":                {"api"},
+	"github.com/go-chi/chi/v5":                {"api", "api/console"},
 	"go.temporal.io/sdk/client":               {"", "api", "worker", "dev", "dev/stack", "e2e"},
 	"github.com/pressly/goose/v3":             {"internal/postgres"},
 	"github.com/alecthomas/kong":              {"", "internal/config"},

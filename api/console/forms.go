@@ -1,0 +1,38 @@
+package console
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// form reads what a form sent.
+func (v *visit) form() error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if err := v.r.ParseForm(); err != nil {
+		return &refusal{Status: http.StatusBadRequest, Code: "unreadable"}
+	}
+	return nil
+}
+
+// newKey is the Idempotency-Key of one form: sent twice, it asks once.
+func newKey() string { return "console-" + rand.Text() }
+
+// refused tells whether the API said no. The form is then shown again, as it was
+// filled in, with the reason.
+func refused(err error) (*refusal, bool) { return errors.AsType[*refusal](err) }
+
+var yuanText = regexp.MustCompile(`^(\d{1,9})(?:\.(\d{1,2}))?$`)
+
+// fen reads an amount in yuan as people write it, without floats.
+func fen(text string) (int64, bool) {
+	m := yuanText.FindStringSubmatch(strings.TrimPrefix(strings.ReplaceAll(strings.TrimSpace(text), ",", ""), "¥"))
+	if m == nil {
+		return 0, false
+	}
+	amount, err := strconv.ParseInt(m[1]+(m[2] + "00")[:2], 10, 64)
+	return amount, err == nil
+}
