@@ -16,6 +16,7 @@ type book struct {
 	shippingInfos map[string]*shippingInfo // by transaction_id
 	tokens        map[string]*token        // by value
 	token         string                   // the latest one
+	dayPlans      map[string]*dayPlan      // by day
 	ahead         time.Duration            // how far the world's clock has been moved
 }
 
@@ -41,6 +42,7 @@ func newBook() *book {
 		notices:       map[string]*notice{},
 		shippingInfos: map[string]*shippingInfo{},
 		tokens:        map[string]*token{},
+		dayPlans:      map[string]*dayPlan{},
 	}
 }
 
@@ -93,6 +95,8 @@ func (b *book) apply(f fact) {
 		b.shippingInfos[f.ShippingInfo.TransactionID] = f.ShippingInfo
 	case f.Token != nil:
 		b.tokens[f.Token.Value], b.token = f.Token, f.Token.Value
+	case f.DayPlan != nil:
+		b.dayPlans[f.DayPlan.Day] = f.DayPlan
 	case f.Clock != nil:
 		b.ahead = f.Clock.Ahead
 	}

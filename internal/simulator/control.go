@@ -26,6 +26,7 @@ func (s *simulator) controlRoutes() http.Handler {
 	mux.Handle("POST /notifications", lever(s.sendNotification))
 	mux.Handle("POST /v2/notifications", lever(s.sendV2))
 	mux.Handle("POST /messages", lever(s.sendMessage))
+	mux.Handle("POST /bills/{day}/plan", lever(s.planBills))
 	mux.Handle("POST /tokens/expire", lever(s.expireTokens))
 	mux.Handle("POST /clock/advance", lever(s.moveClock))
 	mux.Handle("GET /clock", lever(func(*http.Request, struct{}) (ClockTime, error) { return s.clock.tell(), nil }))

@@ -30,6 +30,7 @@ type fact struct {
 	Token        *token        `json:"token,omitempty"`
 	Message      *subscribed   `json:"message,omitempty"`
 	ShippingInfo *shippingInfo `json:"shipping_info,omitempty"`
+	DayPlan      *dayPlan      `json:"day_plan,omitempty"`
 }
 
 // ledger is the append-only file of facts and the book they add up to.

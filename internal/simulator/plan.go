@@ -13,6 +13,8 @@ const (
 	callRefund        = "refund"
 	callRefundQuery   = "refund_query"
 	callCertificates  = "certificates"
+	callTradeBill     = "trade_bill"
+	callFundFlowBill  = "fund_flow_bill"
 	callToken         = "token"
 	callMessage       = "message"
 	callShippingInfo  = "shipping_info"

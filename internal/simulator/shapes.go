@@ -19,6 +19,7 @@ import "time"
 //	POST /notifications                   Notification → NotificationAnswer
 //	POST /v2/notifications                V2Notification → NotificationAnswer
 //	POST /messages                        Message → NotificationAnswer
+//	POST /bills/{day}/plan                BillPlan → BillPlan (the whole plan of that day, YYYY-MM-DD in Beijing)
 //	POST /tokens/expire                   {} → TokensExpired (calls are told 40001 from now on)
 //	POST /clock/advance                   ClockAdvance → ClockTime
 //	GET  /clock                           → ClockTime

@@ -54,6 +54,7 @@ type simulator struct {
 	ledger   *ledger
 	clock    *clock
 	holds    *holds
+	offers   *offers
 	callback *http.Client
 	cashier  string // where the control port serves payers, for h5_url
 
@@ -134,7 +135,7 @@ func open(life context.Context, cfg Config) (*simulator, error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("simulator: data directory: %w", err)
 	}
-	s := &simulator{Config: cfg, holds: new(holds), callback: callbackClient(), life: life}
+	s := &simulator{Config: cfg, holds: new(holds), offers: new(offers), callback: callbackClient(), life: life}
 	if s.clock, err = newClock(cfg.Clock); err != nil {
 		return nil, err
 	}

@@ -31,9 +31,12 @@ func (s *simulator) merchantRoutes() http.Handler {
 		"POST /v3/refund/domestic/refunds":                            {callRefund, s.aboutRefundBody, s.createRefund},
 		"GET /v3/refund/domestic/refunds/{out_refund_no}":             {callRefundQuery, s.aboutRefund, s.queryRefund},
 		"GET /v3/certificates":                                        {callCertificates, func(*call) {}, s.certificates},
+		"GET /v3/bill/tradebill":                                      {callTradeBill, func(*call) {}, s.offerBill(tradeBill)},
+		"GET /v3/bill/fundflowbill":                                   {callFundFlowBill, func(*call) {}, s.offerBill(fundFlowBill)},
 	} {
 		mux.Handle(pattern, s.desk(wechat, rt))
 	}
+	mux.HandleFunc("GET /v3/billdownload/file", s.downloadBill)
 	mux.Handle("/v3/", s.desk(wechat, route{"unknown", func(*call) {}, func(*call) answer {
 		return refuse(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "no such call here")
 	}}))

@@ -40,11 +40,14 @@ type Client struct {
 	mchID     string
 	notifyURL string
 	api       *core.Client
+	files     *core.Client // signs as api does; what it fetches is not signed
+	hosts     []*url.URL   // where WeChat is
 }
 
 var (
 	_ activities.Gateway      = (*Client)(nil)
 	_ activities.OrderGateway = (*Client)(nil)
+	_ activities.BillGateway  = (*Client)(nil)
 )
 
 // New makes a client without calling anybody. The error says what of the
@@ -67,22 +70,28 @@ func New(cfg Config) (*Client, error) {
 	return newClient(cfg, wire)
 }
 
-func newClient(cfg Config, wire http.RoundTripper) (*Client, error) {
-	api, err := core.NewClient(context.Background(), // the SDK takes a context and does not use it
-		option.WithMerchantCredential(cfg.MchID, cfg.MchSerial, cfg.PrivateKey),
-		option.WithVerifier(cfg.Verifier),
-		option.WithHTTPClient(&http.Client{
-			Transport:     wire,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}),
-	)
-	if err != nil {
+func newClient(cfg Config, wire *transport) (*Client, error) {
+	sdk := func(wire http.RoundTripper, believe core.ClientOption) (*core.Client, error) {
+		return core.NewClient(context.Background(), // the SDK takes a context and does not use it
+			option.WithMerchantCredential(cfg.MchID, cfg.MchSerial, cfg.PrivateKey),
+			believe,
+			option.WithHTTPClient(&http.Client{
+				Transport:     wire,
+				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			}),
+		)
+	}
+	api, err := sdk(wire, option.WithVerifier(cfg.Verifier))
+	files, filesErr := sdk(downloads{wire}, option.WithoutValidator())
+	if err := errors.Join(err, filesErr); err != nil {
 		return nil, fmt.Errorf("wechatpay: %w", err) // about our options: nothing was called yet
 	}
 	return &Client{
 		mchID:     cfg.MchID,
 		notifyURL: cfg.PublicURL.JoinPath("callbacks", "wechatpay").String(),
 		api:       api,
+		files:     files,
+		hosts:     wire.hosts,
 	}, nil
 }
 
