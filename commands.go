@@ -171,6 +171,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		return err
 	}
 	group.Go(func() error { return worker.Run(ctx, temporal, acts) })
+	group.Go(func() error { worker.MakeRounds(ctx, slog.Default(), auditHead(store)); return nil })
 	group.Go(func() error { followKeys(ctx, keys, c.WeChatPay); return nil })
 	slog.Info("the engine room works", "admin", c.AdminAddr)
 	return group.Wait()

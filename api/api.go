@@ -80,6 +80,10 @@ type Desk interface {
 	Consider(ctx context.Context, asked payment.Request, approvalAboveFen int64) (payment.Request, error)
 	// Today is how the day in Beijing goes so far.
 	Today(ctx context.Context) (payment.Today, error)
+
+	// Record writes down an act that none of the above does: one that was denied,
+	// or that Temporal carries out. All others write themselves down.
+	Record(ctx context.Context, act payment.Act) error
 }
 
 // Till is where orders are paid: WeChat.

@@ -164,10 +164,15 @@ func (s *Server) only(roles ...Role) func(handler) http.HandlerFunc {
 	return func(h handler) http.HandlerFunc {
 		return s.handle(func(w http.ResponseWriter, r *http.Request) error {
 			by, _ := r.Context().Value(callerKey{}).(Caller)
+			r = r.WithContext(payment.WithActor(r.Context(), actor(r, by)))
 			if !slices.Contains(roles, by.Role) {
-				return payment.Failf(payment.Refused, "wrong_role", "not for the role %s", by.Role)
+				return s.denied(r, payment.Failf(payment.Refused, "wrong_role", "not for the role %s", by.Role))
 			}
-			return h(w, r, by)
+			err := h(w, r, by)
+			if r.Method == http.MethodGet { // what is not there was not denied
+				return err
+			}
+			return s.denied(r, err)
 		})
 	}
 }

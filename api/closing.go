@@ -25,6 +25,10 @@ func (s *Server) closeOrder(w http.ResponseWriter, r *http.Request, by Caller) e
 	}
 	switch dossier.State {
 	case payment.OrderPending:
+		act := payment.Act{Action: "order.close", Object: number, OutTradeNo: number, Was: string(dossier.State)}
+		if err := s.Desk.Record(r.Context(), act); err != nil {
+			return err
+		}
 		if err := s.Closings.CloseOrder(r.Context(), payment.Closing{OutTradeNo: number, Actor: by.Name}); err != nil {
 			return err
 		}

@@ -64,7 +64,13 @@ func (s *Store) Ask(ctx context.Context, asked payment.Request, approvalAboveFen
 		if _, err := tx.Exec(ctx, insertRequest, args); err != nil {
 			return err
 		}
-		return noteAct(ctx, tx, asked, asked.Actor, "asked: "+string(asked.Kind)+", "+string(asked.State))
+		if err := noteAct(ctx, tx, asked, asked.Actor, "asked: "+string(asked.Kind)+", "+string(asked.State)); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, payment.Act{
+			Action: "payment." + string(asked.Kind), Object: asked.ID, TransactionID: asked.TransactionID, Was: string(at.Stage),
+			Became: string(asked.State), AmountFen: asked.AmountFen, Reason: asked.Reason, By: asked.Actor,
+		})
 	})
 	return asked, missing("payment", err)
 }
@@ -142,6 +148,11 @@ var verdicts = map[payment.RequestState]string{
 	payment.RequestRefused: "rejected",
 }
 
+var decisions = map[payment.RequestState]string{
+	payment.Queued:         "request.approve",
+	payment.RequestRefused: "request.reject",
+}
+
 func (s *Store) decide(ctx context.Context, d payment.Decision, state payment.RequestState) (payment.Request, error) {
 	var request payment.Request
 	err := s.tx(ctx, func(tx pgx.Tx) error {
@@ -170,7 +181,14 @@ func (s *Store) decide(ctx context.Context, d payment.Decision, state payment.Re
 		if err != nil {
 			return err
 		}
-		return noteAct(ctx, tx, request, d.By, verdicts[state]+": "+string(request.Kind))
+		if err := noteAct(ctx, tx, request, d.By, verdicts[state]+": "+string(request.Kind)); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, payment.Act{
+			Action: decisions[state], Object: request.ID, TransactionID: request.TransactionID,
+			Was: string(payment.PendingApproval), Became: string(state),
+			AmountFen: request.AmountFen, Reason: d.Reason, AskedBy: request.Actor, By: d.By,
+		})
 	})
 	return request, missing("request", err)
 }

@@ -34,7 +34,8 @@ func open(t testing.TB) *world {
 func openWith(t testing.TB, askAboveFen *int64) *world {
 	t.Helper()
 	db := pgtest.New(t)
-	store, err := postgres.Open(t.Context(), db.URL, postgres.Settings{
+	// In the role that the product needs, and not as the owner of the tables.
+	store, err := postgres.Open(t.Context(), db.URL+"&role=paysaga_app", postgres.Settings{
 		MchID: mchID, AppIDs: []string{"wx1", "wx2"},
 		Terms:      payment.Terms{RefundSpacing: time.Minute, HoldFor: 72 * time.Hour},
 		CaseOwners: map[payment.CaseKind]string{payment.CaseAmountMismatch: "finance"},

@@ -56,8 +56,13 @@ func (s *Store) TakeOrder(ctx context.Context, order payment.Order, creator stri
 			return err
 		}
 		again = inserted.RowsAffected() == 0
-		taken, err = scanOrder(tx.Query(ctx, orderToOffer, args))
-		return err
+		if taken, err = scanOrder(tx.Query(ctx, orderToOffer, args)); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, payment.Act{
+			Action: "order.create", Object: taken.OutTradeNo, OutTradeNo: taken.OutTradeNo,
+			Became: string(taken.State), AmountFen: taken.AmountFen, By: creator,
+		})
 	})
 	if payment.KindOf(err) == payment.NotFound {
 		err = payment.Fail(payment.Conflict, "order_exists", "this out_trade_no is taken; nothing was changed", err)

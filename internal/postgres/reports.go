@@ -53,12 +53,18 @@ func (s *Store) ReportDispatch(ctx context.Context, said payment.DispatchReport)
 				return err
 			}
 		}
-		if state != payment.ShipCancelled {
-			return nil
+		if state == payment.ShipCancelled {
+			err := s.openCase(ctx, tx, payment.Case{
+				Kind: payment.CaseDispatchedAnyway, TransactionID: transactionID, OutTradeNo: outTradeNo,
+				Detail: "the shop cancelled shipment " + said.ShipmentID + ", and reports that it dispatched it",
+			})
+			if err != nil {
+				return err
+			}
 		}
-		return s.openCase(ctx, tx, payment.Case{
-			Kind: payment.CaseDispatchedAnyway, TransactionID: transactionID, OutTradeNo: outTradeNo,
-			Detail: "the shop cancelled shipment " + said.ShipmentID + ", and reports that it dispatched it",
+		return s.audit(ctx, tx, payment.Act{
+			Action: "shipment.dispatched", Object: said.ShipmentID, TransactionID: transactionID, OutTradeNo: outTradeNo,
+			Was: string(state), By: said.By,
 		})
 	})
 	if err != nil {

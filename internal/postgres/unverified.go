@@ -41,19 +41,31 @@ func (s *Store) RecordUnverified(ctx context.Context, asked payment.Unverified) 
 			"detail": "another request was open",
 		}
 		a.actor = args["actor"].(string)
+		act := payment.Act{
+			Action: "payment." + string(asked.Kind), Object: asked.RequestID, TransactionID: a.id(), Was: string(a.stage),
+			AmountFen: args["amount_fen"].(int64), Reason: args["reason"].(string), By: a.actor, Code: "one_open_request",
+		}
 		if detail := unusable(asked, reasoned); detail != "" {
-			args["detail"] = detail
+			args["detail"], act.Code = detail, "unusable_signal"
 		} else {
 			tag, err := a.tx.Exec(ctx, waitingSQL, args)
 			if err != nil {
 				return err
 			}
 			if tag.RowsAffected() == 1 {
-				return a.note(ctx, "asked by hand for "+string(asked.Kind)+"; waits for an approver")
+				act.Became, act.Code = string(payment.PendingApproval), ""
+				if err := a.note(ctx, "asked by hand for "+string(asked.Kind)+"; waits for an approver"); err != nil {
+					return err
+				}
+				return s.audit(ctx, a.tx, act)
 			}
 		}
-		_, err = a.tx.Exec(ctx, refusedSQL, args)
-		return err
+		tag, err := a.tx.Exec(ctx, refusedSQL, args)
+		if err != nil || tag.RowsAffected() == 0 { // it was written down before
+			return err
+		}
+		act.Became, act.Decision = string(payment.RequestRefused), payment.Deny
+		return s.audit(ctx, a.tx, act)
 	})
 }
 
