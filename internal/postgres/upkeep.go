@@ -40,6 +40,8 @@ select c.relname::text
    and (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') at time zone 'utc' <= @before
  order by 1`
 
+const dropMonthSQL = `select drop_callbacks_month(@month)`
+
 const forgetLeftoversSQL = `delete from callbacks_default where received_at < @before`
 
 // TidyCallbacks makes a partition for this month, the months to come, and every
@@ -68,7 +70,7 @@ func (s *Store) TidyCallbacks(ctx context.Context, now time.Time) error {
 		return fault(err)
 	}
 	for _, month := range gone {
-		if err := s.alone(ctx, "drop table if exists "+pgx.Identifier{month}.Sanitize(), nil); err != nil {
+		if err := s.alone(ctx, dropMonthSQL, pgx.NamedArgs{"month": month}); err != nil {
 			return err
 		}
 	}

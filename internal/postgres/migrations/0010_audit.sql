@@ -47,6 +47,20 @@ create trigger audit_never_changes before update or delete on audit_log
 create trigger audit_is_never_emptied before truncate on audit_log
   for each statement execute function audit_is_append_only();
 
+-- Who keeps the callbacks' months need not own them.
+alter function make_callbacks_month(date) security definer set search_path from current;
+-- +goose StatementBegin
+create function drop_callbacks_month(partition text) returns void language plpgsql
+security definer set search_path from current as $$
+begin
+  if partition !~ '^callbacks_\d{4}_\d{2}$' then
+    raise exception 'no month of callbacks' using errcode = 'insufficient_privilege';
+  end if;
+  execute format('drop table if exists %I', partition);
+end $$;
+-- +goose StatementEnd
+revoke all on function make_callbacks_month(date), drop_callbacks_month(text) from public;
+
 -- The role that api and worker need: they run as a member of it, and who migrates
 -- owns the tables. Roles belong to the whole server, so it may exist already; who
 -- may not make one has the triggers alone.
@@ -66,6 +80,7 @@ begin
     execute format('grant usage on schema %I to paysaga_app', current_schema());
     execute format('grant select, insert, update, delete on all tables in schema %I to paysaga_app', current_schema());
     execute format('alter default privileges in schema %I grant select, insert, update, delete on tables to paysaga_app', current_schema());
+    grant execute on function make_callbacks_month(date), drop_callbacks_month(text) to paysaga_app;
     revoke update, delete, truncate on audit_log from paysaga_app;
     revoke insert, update, delete on goose_db_version from paysaga_app;
   end if;
@@ -80,8 +95,12 @@ begin
     execute format('alter default privileges in schema %I revoke all on tables from paysaga_app', current_schema());
     execute format('revoke all on all tables in schema %I from paysaga_app', current_schema());
     execute format('revoke all on schema %I from paysaga_app', current_schema());
+    revoke all on function make_callbacks_month(date), drop_callbacks_month(text) from paysaga_app;
   end if;
 end $$;
 -- +goose StatementEnd
 drop table audit_log;
 drop function audit_is_append_only;
+drop function drop_callbacks_month;
+alter function make_callbacks_month(date) security invoker reset search_path;
+grant execute on function make_callbacks_month(date) to public;
