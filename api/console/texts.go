@@ -187,7 +187,6 @@ var texts = map[string][2]string{
 	"plan.resolve.refunded":    {"已全额退款", "refunded in full"},
 	"plan.resolve.evidence":    {"证据单号", "Evidence"},
 	"plan.resolve.evidence.is": {"发货填商城的发货单号；退款填每一个退款单号，用空格分开。", "For shipped the shop's shipment number; for refunded every refund number, separated by spaces."},
-	"plan.unknown":             {"没有这个操作。", "There is no such act."},
 	"plan.said":                {"已提交，请求号 %s：%s。", "Taken as request %s: %s."},
 	"plan.amount.wrong":        {"金额应为元，最多两位小数，例如 12.50。", "The amount is in yuan with at most two decimals, such as 12.50."},
 
@@ -212,7 +211,6 @@ var texts = map[string][2]string{
 	"reports.title":       {"每日对账", "Daily reconciliation"},
 	"reports.none":        {"还没有对账报告。每天 10:30 自动生成。", "No report yet. One is made each day at 10:30."},
 	"reports.day":         {"账单日", "Day"},
-	"reports.lines":       {"账单行数", "Lines"},
 	"reports.differences": {"差异", "Differences"},
 	"reports.equal":       {"一致", "equal"},
 	"report.title":        {"%s 对账报告", "Reconciliation of %s"},

@@ -3,8 +3,6 @@ package console
 import (
 	"fmt"
 	"html/template"
-	"io/fs"
-	"path"
 	"strings"
 	"time"
 
@@ -22,18 +20,6 @@ func parse() map[language]*template.Template {
 		pages[l] = template.Must(template.New("").Funcs(functions(l)).ParseFS(files, "templates/*.html"))
 	}
 	return pages
-}
-
-// pageNames are the templates that are whole pages.
-func pageNames() []string {
-	all, _ := fs.Glob(files, "templates/*.html")
-	var names []string
-	for _, name := range all {
-		if base := path.Base(name); !strings.HasPrefix(base, "_") {
-			names = append(names, base)
-		}
-	}
-	return names
 }
 
 func functions(l language) template.FuncMap {
