@@ -104,6 +104,7 @@ type workerCmd struct {
 	config.Database
 	config.Histories
 	config.Sweeping
+	config.Unpaid
 	config.Cases
 	config.WeChatPay
 	config.MiniProgram
@@ -120,7 +121,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	settings := postgres.Settings{
 		MchID: c.MchID, AppIDs: c.AppIDList(), Terms: c.Saga.Parse(m),
 		CaseOwners: c.Cases.Parse(m), SweepEvery: c.Sweeping.Parse(m),
-		AskAboveFen: c.Saga.AskAboveFen(m), Mini: miniTells(c.MiniProgram, c.AppIDList(), m),
+		QueryAt: c.Unpaid.Parse(m), AskAboveFen: c.Saga.AskAboveFen(m), Mini: miniTells(c.MiniProgram, c.AppIDList(), m),
 	}
 	c.Public.Parse(m)
 	opts := temporalOptions(c.Histories, m)
@@ -166,12 +167,16 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		Orders:   &activities.Orders{Ledger: store, Gateway: gateway},
 		Upkeep:   &activities.Upkeep{Ledger: store},
 	}
+	metrics := newMetrics()
+	unpaid := worker.DueOrders{
+		Ledger: store, WeChat: gateway, Closings: &api.Temporal{Client: temporal}, Count: worker.NewDueCounter(metrics),
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	if err := serve(ctx, group, c.AdminAddr, admin.Handler(newMetrics(), store.Ready)); err != nil {
+	if err := serve(ctx, group, c.AdminAddr, admin.Handler(metrics, store.Ready)); err != nil {
 		return err
 	}
 	group.Go(func() error { return worker.Run(ctx, temporal, acts) })
-	group.Go(func() error { worker.MakeRounds(ctx, slog.Default(), auditHead(store)); return nil })
+	group.Go(func() error { worker.MakeRounds(ctx, slog.Default(), auditHead(store), unpaid.Round()); return nil })
 	group.Go(func() error { followKeys(ctx, keys, c.WeChatPay); return nil })
 	slog.Info("the engine room works", "admin", c.AdminAddr)
 	return group.Wait()

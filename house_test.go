@@ -50,7 +50,7 @@ var strangers = map[string][]string{
 	"go.temporal.io/sdk/client":               {"", "api", "worker", "dev", "dev/stack", "e2e"},
 	"github.com/pressly/goose/v3":             {"internal/postgres"},
 	"github.com/alecthomas/kong":              {"", "internal/config"},
-	"github.com/prometheus/client_golang":     {"", "api", "internal/admin"},
+	"github.com/prometheus/client_golang":     {"", "api", "worker", "internal/admin"},
 	"github.com/standard-webhooks":            {}, // tests only: an independent verifier
 	"go.temporal.io/sdk/contrib/envconfig":    {""},
 	"github.com/facebookgo/clock":             {},

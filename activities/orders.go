@@ -41,12 +41,12 @@ func (o *Orders) AskOrder(ctx context.Context, outTradeNo string) (payment.Offer
 		return payment.Unoffered, nil
 	case err != nil:
 		return "", fault(patience(err))
-	case word.Paid():
-		return payment.OfferPaid, fault(o.Ledger.KeepFound(ctx, word.Found()))
-	case word.TradeState == "CLOSED":
-		return payment.Withdrawn, nil
 	}
-	return payment.Offered, nil
+	stands := word.Stands()
+	if stands == payment.OfferPaid {
+		err = fault(o.Ledger.KeepFound(ctx, word.Found()))
+	}
+	return stands, err
 }
 
 // WithdrawOffer closes an order at WeChat. It proves nothing, because somebody may
@@ -70,6 +70,17 @@ func (o *Orders) MarkClosed(ctx context.Context, asked payment.Closing) (payment
 // Paid tells whether somebody has paid. REFUND says that the money is going back,
 // or some of it: it was paid all the same.
 func (t Transaction) Paid() bool { return t.TradeState == "SUCCESS" || t.TradeState == "REFUND" }
+
+// Stands is how an order stands at WeChat that WeChat knows.
+func (t Transaction) Stands() payment.Offering {
+	switch {
+	case t.Paid():
+		return payment.OfferPaid
+	case t.TradeState == "CLOSED":
+		return payment.Withdrawn
+	}
+	return payment.Offered
+}
 
 // Found is the news that a query brought, for the inbox. It has the key of a
 // callback's news of the same payment.

@@ -39,6 +39,7 @@ var quick = []string{
 	"SHIP_ATTEMPT_TIMEOUT=3s", "SHIP_GIVE_UP_AFTER=60s", "RETRY_MAX_INTERVAL=500ms",
 	"REFUND_POLL=500ms,1s", "REFUND_SPACING=100ms", "UNKNOWN_ORDER_WAIT=2s",
 	"SWEEP_EVERY=500ms", "REQUEST_WAIT=2s", "NOTIFY_GIVE_UP_AFTER=30s",
+	"ORDER_QUERY_AT=1h", // where a scene loses a callback, it says who finds the payment
 }
 
 // newWorld launches a fleet; env comes on top of quick.

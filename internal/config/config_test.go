@@ -16,6 +16,7 @@ import (
 type everything struct {
 	Database config.Database  `embed:""`
 	Saga     config.Saga      `embed:""`
+	Unpaid   config.Unpaid    `embed:""`
 	Desk     config.Desk      `embed:""`
 	WeChat   config.WeChatPay `embed:""`
 	Public   config.Public    `embed:""`
@@ -64,11 +65,37 @@ func TestASettingMayComeFromAFile(t *testing.T) {
 func TestDefaultsAreTheDesigns(t *testing.T) {
 	all, mistakes := read(t, nil)
 	terms := all.Saga.Parse(mistakes)
+	asked := all.Unpaid.Parse(mistakes)
 	if err := mistakes.Err(); err != nil {
 		t.Fatal(err)
 	}
 	if terms.ShipGiveUpAfter != 2*time.Hour || terms.HoldFor != 72*time.Hour || len(terms.RefundPoll) != 5 {
 		t.Errorf("defaults: %+v", terms)
+	}
+	if len(asked) != 7 || asked[0] != 5*time.Second || asked[6] != 30*time.Minute {
+		t.Errorf("unpaid orders are asked about at %v", asked)
+	}
+}
+
+func TestWhenUnpaidOrdersAreAskedAbout(t *testing.T) {
+	for name, row := range map[string]struct{ at, mistake string }{
+		"twice":                {"1s, 90s", ""},
+		"never":                {"", "ORDER_QUERY_AT: must be a positive duration such as 90s, 5m or 2h"},
+		"at once":              {"0s,5s", "ORDER_QUERY_AT: must be a positive duration such as 90s, 5m or 2h"},
+		"twice at a moment":    {"5s,5s", "ORDER_QUERY_AT: each must be later than the one before it"},
+		"later and then early": {"5s,1m,30s,10s", "ORDER_QUERY_AT: each must be later than the one before it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, mistakes := read(t, map[string]string{"ORDER_QUERY_AT": row.at})
+			asked := all.Unpaid.Parse(mistakes)
+			var said string
+			if err := mistakes.Err(); err != nil {
+				said = err.Error()
+			}
+			if said != row.mistake {
+				t.Errorf("%v: %q, want %q", asked, said, row.mistake)
+			}
+		})
 	}
 }
 

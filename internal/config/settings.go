@@ -77,6 +77,23 @@ type Sweeping struct {
 // Parse returns the interval.
 func (s Sweeping) Parse(m *Mistakes) time.Duration { return m.duration("SWEEP_EVERY", s.Every) }
 
+// Unpaid is when is asked about orders that nobody paid.
+type Unpaid struct {
+	QueryAt string `name:"order-query-at" env:"ORDER_QUERY_AT" default:"5s,30s,1m,3m,5m,10m,30m" help:"When, after an order was made, WeChat is asked whether it was paid; later, it is closed as it expires."`
+}
+
+// Parse returns the moments, counted from an order's creation.
+func (u Unpaid) Parse(m *Mistakes) []time.Duration {
+	moments := m.durations("ORDER_QUERY_AT", u.QueryAt)
+	for i := 1; i < len(moments); i++ {
+		if moments[i] <= moments[i-1] {
+			m.Add("ORDER_QUERY_AT", "each must be later than the one before it")
+			break
+		}
+	}
+	return moments
+}
+
 // Saga is how long a saga waits for what.
 type Saga struct {
 	ShipAttemptTimeout   string `env:"SHIP_ATTEMPT_TIMEOUT" default:"30s" help:"One attempt to ship."`

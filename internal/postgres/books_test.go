@@ -37,7 +37,9 @@ func openWith(t testing.TB, askAboveFen *int64) *world {
 	// In the role that the product needs, and not as the owner of the tables.
 	store, err := postgres.Open(t.Context(), db.URL+"&role=paysaga_app", postgres.Settings{
 		MchID: mchID, AppIDs: []string{"wx1", "wx2"},
-		Terms:      payment.Terms{RefundSpacing: time.Minute, HoldFor: 72 * time.Hour},
+		Terms: payment.Terms{RefundSpacing: time.Minute, HoldFor: 72 * time.Hour, RetryMaxInterval: 2 * time.Minute},
+		QueryAt: []time.Duration{5 * time.Second, 30 * time.Second, time.Minute, 3 * time.Minute, 5 * time.Minute,
+			10 * time.Minute, 30 * time.Minute},
 		CaseOwners: map[payment.CaseKind]string{payment.CaseAmountMismatch: "finance"},
 		SweepEvery: 5 * time.Second, AskAboveFen: askAboveFen,
 		Mini: postgres.Mini{AppID: "wx1", Tells: []activities.Whom{activities.ToPayer, activities.ToWeChat}},

@@ -30,6 +30,9 @@ type Settings struct {
 	// SweepEvery is how often the sweep looks for payments without a run. Each
 	// move gives a payment six such intervals of peace.
 	SweepEvery time.Duration
+	// QueryAt is when, after an order's creation, WeChat is asked what became of
+	// it; increasing, and never empty where due orders are leased.
+	QueryAt []time.Duration
 	// AskAboveFen is the amount above which WeChat is asked before a payment is
 	// accepted; nil asks for none.
 	AskAboveFen *int64
