@@ -102,7 +102,7 @@ func has(t *testing.T, lines []string, words ...string) {
 }
 
 func TestABillTellsWhatHappenedThatDay(t *testing.T) {
-	w := start(t, func(c *Config) { c.RefundAfter = 1000 * time.Hour })
+	w := start(t, stopped)
 	if _, err := w.prepay("order-1", 12850); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestABillTakesItsTime(t *testing.T) {
 }
 
 func TestABillOnlyForTheMerchant(t *testing.T) {
-	w := start(t)
+	w := start(t, stopped)
 	w.pays("order-1")
 	w.steer("/bills/"+w.today()+"/plan", BillPlan{Early: true}, nil)
 	offer, err := w.askForBill("/v3/bill/tradebill?bill_date=" + w.today())
@@ -199,7 +199,7 @@ func TestABillOnlyForTheMerchant(t *testing.T) {
 }
 
 func TestABillDiffersAsPlanned(t *testing.T) {
-	w := start(t)
+	w := start(t, stopped)
 	paid, dropped := w.pays("order-1"), w.pays("order-2")
 	for _, no := range []string{"HAND-1", "HAND-2"} {
 		w.steer("/orders/order-1/refund", ConsoleRefund{OutRefundNo: no, AmountFen: 10}, nil)
@@ -232,7 +232,7 @@ func TestABillDiffersAsPlanned(t *testing.T) {
 }
 
 func TestABillIsSpoiltAsPlanned(t *testing.T) {
-	w := start(t)
+	w := start(t, stopped)
 	w.pays("order-1")
 	day := w.today()
 	for want, plan := range map[string]BillPlan{

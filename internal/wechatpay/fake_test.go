@@ -80,7 +80,7 @@ func signAnswer(h http.Header, body string) {
 }
 
 // dial returns a client of the WeChat at base, and at backup if that is not "".
-func dial(t *testing.T, base, backup string) *wechatpay.Client {
+func dial(t testing.TB, base, backup string) *wechatpay.Client {
 	t.Helper()
 	public, err := x509.MarshalPKIXPublicKey(&platformKey().PublicKey)
 	if err != nil {
@@ -108,7 +108,7 @@ func dial(t *testing.T, base, backup string) *wechatpay.Client {
 	return client
 }
 
-func mustURL(t *testing.T, text string) *url.URL {
+func mustURL(t testing.TB, text string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(text)
 	if err != nil {
@@ -117,7 +117,7 @@ func mustURL(t *testing.T, text string) *url.URL {
 	return u
 }
 
-func serve(t *testing.T, h http.Handler) string {
+func serve(t testing.TB, h http.Handler) string {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)

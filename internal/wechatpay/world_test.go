@@ -28,20 +28,22 @@ type world struct {
 }
 
 // pretend starts a WeChat Pay that ends with the test.
-func pretend(t *testing.T) *world {
+func pretend(t *testing.T, with ...func(*simulator.Config)) *world {
 	t.Helper()
 	w := &world{control: "http://" + freeAddress(t), expires: time.Now().Add(time.Hour), paid: make(chan string, 100)}
 	public := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { w.paid <- r.URL.Path }))
 
 	data := t.TempDir()
+	cfg := simulator.Config{
+		Addr: freeAddress(t), ControlAddr: strings.TrimPrefix(w.control, "http://"), Data: data,
+		RefundAfter: time.Millisecond, Log: slog.New(slog.DiscardHandler),
+	}
+	for _, change := range with {
+		change(&cfg)
+	}
 	ctx, end := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() {
-		ended <- simulator.Run(ctx, simulator.Config{
-			Addr: freeAddress(t), ControlAddr: strings.TrimPrefix(w.control, "http://"), Data: data,
-			RefundAfter: time.Millisecond, Log: slog.New(slog.DiscardHandler),
-		})
-	}()
+	go func() { ended <- simulator.Run(ctx, cfg) }()
 	t.Cleanup(func() {
 		end()
 		if err := <-ended; err != nil {
