@@ -10,6 +10,7 @@ import (
 const (
 	Type           = "PaymentSaga" // the workflow's type
 	TypeCloseOrder = "CloseOrder"
+	TypeReconcile  = "Reconcile"
 
 	TypeHousekeeping     = "Housekeeping"
 	ScheduleHousekeeping = "housekeeping" // a schedule's id, and what its runs' ids begin with
@@ -17,7 +18,8 @@ const (
 	QueuePayments = "payments" // sagas, books and the shop
 	QueueWeChat   = "wechat"   // WeChat Pay, rate-limited per merchant
 
-	QueryState = "state"
+	QueryState    = "state"
+	QueryProgress = "progress" // of a reconciliation
 
 	SignalCompensate   = string(payment.Compensate)
 	SignalRefund       = string(payment.PartialRefund)
@@ -25,11 +27,17 @@ const (
 	SignalResolve      = string(payment.Resolve)
 	SignalDispatched   = "dispatched"
 	SignalRefundResult = "refund_result"
+
+	SignalSettle = "settle" // a reconciliation that waits for a person
+	SignalDrop   = "drop"
 )
 
 // ClosingID is the WorkflowID of an order's closing. A transaction_id has no
 // hyphen, so it is never a saga's.
 func ClosingID(outTradeNo string) string { return "close-" + outTradeNo }
+
+// ReconcilingID is the WorkflowID of a day's reconciliation by hand.
+func ReconcilingID(day string) string { return "reconcile-" + day }
 
 // Search attributes of a saga. They are never encrypted: no openid, phone or name.
 var (
