@@ -110,6 +110,7 @@ type workerCmd struct {
 	config.MiniProgram
 	config.Shop
 	config.Saga
+	config.Bills
 }
 
 // Run works the sagas until ctx ends.
@@ -124,6 +125,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		QueryAt: c.Unpaid.Parse(m), AskAboveFen: c.Saga.AskAboveFen(m), Mini: miniTells(c.MiniProgram, c.AppIDList(), m),
 	}
 	c.Public.Parse(m)
+	fundFlow := c.FundFlowBill(m)
 	opts := temporalOptions(c.Histories, m)
 	if err := m.Err(); err != nil {
 		return err
@@ -166,6 +168,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		Evidence: &activities.Evidence{Ledger: store, Gateway: gateway, Shop: fulfilment},
 		Orders:   &activities.Orders{Ledger: store, Gateway: gateway},
 		Upkeep:   &activities.Upkeep{Ledger: store},
+		Bills:    &activities.Bills{Ledger: store, Gateway: gateway, FundFlow: fundFlow},
 	}
 	metrics := newMetrics()
 	unpaid := worker.DueOrders{

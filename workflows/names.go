@@ -12,8 +12,9 @@ const (
 	TypeCloseOrder = "CloseOrder"
 	TypeReconcile  = "Reconcile"
 
-	TypeHousekeeping     = "Housekeeping"
-	ScheduleHousekeeping = "housekeeping" // a schedule's id, and what its runs' ids begin with
+	TypeHousekeeping       = "Housekeeping"
+	ScheduleHousekeeping   = "housekeeping"   // a schedule's id, and what its runs' ids begin with
+	ScheduleReconciliation = "reconciliation" // likewise
 
 	QueuePayments = "payments" // sagas, books and the shop
 	QueueWeChat   = "wechat"   // WeChat Pay, rate-limited per merchant

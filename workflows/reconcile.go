@@ -76,11 +76,14 @@ func Reconcile(ctx workflow.Context, in ReconcileInput) (payment.Report, error) 
 
 	at.Doing = Settling
 	var report payment.Report
-	err = workflow.ExecuteActivity(inTheBill(ctx, "act on what differs"), bills.SettleBill, at.Day).Get(ctx, &report)
-	if err == nil {
-		at.Doing = Settled
+	if err := workflow.ExecuteActivity(inTheBill(ctx, "act on what differs"), bills.SettleBill, at.Day).Get(ctx, &report); err != nil {
+		return report, err
 	}
-	return report, err
+	at.Doing = Settled
+	if in.Day != "" { // a person's choice, and no success of the schedule's
+		return report, nil
+	}
+	return report, noteSuccess(ctx, ScheduleReconciliation)
 }
 
 // day is the day whose bill is the newest that WeChat has, unless one is named.

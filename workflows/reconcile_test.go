@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ type clerk struct {
 	badDay    bool          // WeChat calls the day wrong
 	booksAway time.Duration
 
+	noted    []string // successes of schedules
 	day      string
 	asked    int // for the trade bill
 	flows    int
@@ -59,6 +61,11 @@ func (c *clerk) CompareBill(_ context.Context, day string) (payment.Comparison, 
 func (c *clerk) SettleBill(_ context.Context, day string) (payment.Report, error) {
 	c.settled++
 	return payment.Report{Day: day, State: payment.ReportSettled, Differences: 1}, nil
+}
+
+func (c *clerk) NoteSuccess(_ context.Context, schedule string) error {
+	c.noted = append(c.noted, schedule)
+	return nil
 }
 
 func TestReconcile(t *testing.T) {
@@ -148,6 +155,9 @@ func TestReconcile(t *testing.T) {
 			}
 			if c.day != at.Day || (at.Comparison != nil) != (c.compared > 0) {
 				t.Errorf("asked for %s while %+v", c.day, at)
+			}
+			if scheduled := row.in.Day == ""; scheduled != slices.Equal(c.noted, []string{ScheduleReconciliation}) {
+				t.Errorf("noted as done: %v", c.noted)
 			}
 			if took := r.Now().Sub(c.begun); took < row.took {
 				t.Errorf("it took %s, want %s", took, row.took)
