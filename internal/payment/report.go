@@ -14,7 +14,7 @@ func BillDay(at time.Time) string { return at.In(Beijing).Format(time.DateOnly) 
 // date, written otherwise than YYYY-MM-DD.
 func DayBounds(day string) (from, to time.Time, err error) {
 	from, err = time.ParseInLocation(time.DateOnly, day, Beijing)
-	if err != nil {
+	if err != nil || from.Year() < 2000 {
 		return from, to, Fail(Invalid, "date", "a date is written YYYY-MM-DD", err)
 	}
 	return from, from.AddDate(0, 0, 1), nil

@@ -42,14 +42,19 @@ func (s *Store) Report(ctx context.Context, day string) (payment.Report, error) 
 }
 
 const reportsSQL = reportColumns + `
- where @before = '' or day < nullif(@before, '')::date
+ where @first or day < @day
  order by day desc
- limit @at_most`
+ limit @limit`
 
-// Reports are the newest reports of days before one, YYYY-MM-DD; empty for the
-// newest of all.
-func (s *Store) Reports(ctx context.Context, before string, atMost int) ([]payment.Report, error) {
-	rows, _ := s.pool.Query(ctx, reportsSQL, pgx.NamedArgs{"before": before, "at_most": atMost}) // its error comes back below
+// Reports is one page of all reports, the newest day first.
+func (s *Store) Reports(ctx context.Context, page payment.Page[payment.ReportPlace]) ([]payment.Report, error) {
+	after := payment.ReportPlace{Day: "infinity"}
+	if page.After != nil {
+		after = *page.After
+	}
+	rows, _ := s.pool.Query(ctx, reportsSQL, pgx.NamedArgs{ // its error comes back below
+		"first": page.After == nil, "day": after.Day, "limit": page.Limit,
+	})
 	reports, err := pgx.CollectRows(rows, readReport)
 	return reports, fault(err)
 }
@@ -66,15 +71,18 @@ func readDifference(row pgx.CollectableRow) (d payment.Difference, err error) {
 }
 
 const differencesSQL = differenceColumns + `
- where day = @day and (kind, subject) > (@after_kind, @after_subject)
+ where day = @day and (@first or (kind, subject) > (@kind, @subject))
  order by kind, subject
- limit @at_most`
+ limit @limit`
 
-// Differences are those ever found of a day, by kind and subject, after one; none
-// to begin with.
-func (s *Store) Differences(ctx context.Context, day string, after payment.Difference, atMost int) ([]payment.Difference, error) {
+// Differences is one page of all that was ever found of a day.
+func (s *Store) Differences(ctx context.Context, day string, page payment.Page[payment.DifferencePlace]) ([]payment.Difference, error) {
+	var after payment.DifferencePlace
+	if page.After != nil {
+		after = *page.After
+	}
 	rows, _ := s.pool.Query(ctx, differencesSQL, pgx.NamedArgs{ // its error comes back below
-		"day": day, "after_kind": after.Kind, "after_subject": after.Subject, "at_most": atMost,
+		"day": day, "first": page.After == nil, "kind": after.Kind, "subject": after.Subject, "limit": page.Limit,
 	})
 	differences, err := pgx.CollectRows(rows, readDifference)
 	return differences, fault(err)
