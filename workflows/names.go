@@ -61,7 +61,8 @@ type Word struct {
 	Evidence  []string      `json:"evidence,omitempty"`
 }
 
-// RefundResult says that WeChat has news of a refund; the saga asks what it is.
+// RefundResult says that WeChat has news of a refund; the saga asks what it is. It
+// has no number where an order query showed only that money went back.
 type RefundResult struct {
 	OutRefundNo string `json:"out_refund_no"`
 }

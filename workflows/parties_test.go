@@ -178,6 +178,9 @@ func (w *world) HearRefund(_ context.Context, news activities.RefundNews) (payme
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	refund, ok := w.refunds[news.OutRefundNo]
+	if news.OutRefundNo == "" { // WeChat says that money went back, and not how much
+		refund, ok = &refundAtWeChat{}, true
+	}
 	if !ok || strings.HasPrefix(news.OutRefundNo, payment.RefundNumber(txID, 1)) || w.heard[news.OutRefundNo] {
 		return w.left()
 	}

@@ -221,6 +221,13 @@ func TestSomebodyElseGivesItBack(t *testing.T) {
 			want: ending{Stage: payment.Holding, RefundedFen: 850, Open: true,
 				Cases: []payment.CaseKind{payment.CaseForeignRefund}},
 		},
+		"before anything ships, under a number that nobody knows: a person looks": {
+			world: func(w *world) { w.orderKnownAt = 30 * time.Second },
+			during: func(r *sagaRun) {
+				r.after(10*time.Second, func() { r.SignalWorkflow(SignalRefundResult, RefundResult{}) })
+			},
+			want: ending{Stage: payment.Holding, Open: true, Cases: []payment.CaseKind{payment.CaseForeignRefund}},
+		},
 		"before anything ships, and a person lets it ship": {
 			world: func(w *world) { w.orderKnownAt = 30 * time.Second },
 			during: func(r *sagaRun) {

@@ -101,7 +101,7 @@ func TestAPaymentThatWasRefundedBeforeWeHeardOfItIsAskedAbout(t *testing.T) {
 				t.Errorf("unsettled: %q", books.Unsettled)
 			}
 			if row.want == payment.Received {
-				w.want(w.must(w.WeChatSaid(t.Context(), txn, activities.Transaction{TradeState: "REFUND"})), payment.Holding)
+				w.want(w.must(w.WeChatSaid(t.Context(), txn, found("REFUND"))), payment.Holding)
 			}
 		})
 	}
