@@ -102,6 +102,9 @@ func TestAPersonsWordIsCheckedWithThoseWhoKnow(t *testing.T) {
 		if books.RefundedFen != 850 {
 			t.Errorf("%d fen went back", books.RefundedFen)
 		}
+		if got := w.openCases(); got != "foreign_refund foreign_refund ship_unknown" {
+			t.Errorf("cases %q", got)
+		}
 	})
 	t.Run("nobody answers, and it is asked again", func(t *testing.T) {
 		t.Parallel()

@@ -163,7 +163,14 @@ func (w *world) Refund(context.Context, string) (payment.Books, error) {
 		return payment.Books{}, errNoAnswer
 	}
 	w.said(w.refundState(w.refundOf(w.books.Refund)))
-	return w.left()
+	left, err := w.left()
+	if crossing := w.wechat.crossing; crossing != nil {
+		w.wechat.crossing = nil
+		w.mu.Unlock()
+		crossing()
+		w.mu.Lock()
+	}
+	return left, err
 }
 
 func (w *world) refundOf(r *payment.Refund) *refundAtWeChat {

@@ -91,6 +91,47 @@ func TestAnOrderQueryShowsThatMoneyWentBack(t *testing.T) {
 	}
 }
 
+// Every refund of ours makes WeChat say REFUND: that is no news.
+func TestARefundThatTheBooksKnowIsNoNews(t *testing.T) {
+	for name, before := range map[string]func(*world){
+		"all of it went back":        func(w *world) { w.bring(payment.Refunded) },
+		"a part is on its way":       func(w *world) { w.bring(payment.Completed); w.part("q1", 850) },
+		"WeChat closed it":           func(w *world) { w.compensating(); w.refund(payment.RefundClosed) },
+		"somebody else's has a name": func(w *world) { w.bring(payment.Completed); w.elsewhere(payment.RefundSuccess, 850) },
+		"it was held for it":         func(w *world) { w.paid(); w.must(w.GoneBack(w.Context(), txn, found("REFUND"))) },
+		"it was found so":            func(w *world) { w.shows("REFUND") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := open(t)
+			before(w)
+			w.shows("REFUND")
+			if n := w.db.Int(t, `select count(*) from inbox where kind = 'refund'`); n != 0 {
+				t.Error("its saga is told")
+			}
+		})
+	}
+	for name, before := range map[string]func(*world){
+		"ours was never asked for": func(w *world) { w.compensating(); _, err := w.OpenRefund(w.Context(), txn); w.ok(err) },
+		"WeChat refused ours, a part": func(w *world) {
+			w.bring(payment.Completed)
+			asked := w.part("q1", 850)
+			w.must(w.RefundRefused(w.Context(), asked.OutRefundNo, "no"))
+		},
+	} {
+		t.Run("but news if "+name, func(t *testing.T) {
+			t.Parallel()
+			w := open(t)
+			before(w)
+			w.shows("REFUND")
+			w.must(w.GoneBack(t.Context(), txn, found("REFUND")))
+			if n := w.db.Int(t, `select count(*) from cases where kind = 'foreign_refund'`); n != 1 {
+				t.Error("nobody learns of it")
+			}
+		})
+	}
+}
+
 // WeChat, asked again, does not say REFUND any more, or it was ours: it ships.
 func TestNoMoneyWentBackAfterAll(t *testing.T) {
 	for _, tradeState := range []string{"SUCCESS", ""} {
@@ -108,6 +149,18 @@ func TestNoMoneyWentBackAfterAll(t *testing.T) {
 	}
 }
 
+// The number comes before WeChat was asked about the payment: one case is enough.
+func TestANumberOvertakesTheQuestion(t *testing.T) {
+	w := open(t)
+	w.bring(payment.Completed)
+	w.shows("REFUND")
+	w.elsewhere(payment.RefundSuccess, 850)
+	w.must(w.GoneBack(t.Context(), txn, found("REFUND")))
+	if n := w.db.Int(t, `select count(*) from cases`); n != 1 {
+		t.Errorf("%d cases", n)
+	}
+}
+
 // A person has looked and lets it go on. What was accepted before goes on from
 // there; what was not, once the refund has a number in the books.
 func TestAPersonLetsItShipAfterMoneyWentBack(t *testing.T) {
@@ -119,6 +172,7 @@ func TestAPersonLetsItShipAfterMoneyWentBack(t *testing.T) {
 		w.want(w.must(w.GoneBack(t.Context(), txn, found("REFUND"))), payment.Holding)
 		w.want(w.begin("q1", payment.Retry), payment.Paid)
 		w.shows("REFUND")
+		w.want(w.must(w.GoneBack(t.Context(), txn, found("REFUND"))), payment.Paid) // an act may run twice
 		w.claimShip()
 		w.wantCases(txn, "")
 	})
