@@ -11,6 +11,7 @@ import (
 
 	"github.com/paysaga/paysaga/activities"
 	"github.com/paysaga/paysaga/api"
+	"github.com/paysaga/paysaga/api/console"
 	"github.com/paysaga/paysaga/internal/admin"
 	"github.com/paysaga/paysaga/internal/config"
 	"github.com/paysaga/paysaga/internal/postgres"
@@ -32,6 +33,8 @@ type apiCmd struct {
 	config.Cases
 	config.WeChatPay
 	config.Callbacks
+	config.SignOn
+	config.TemporalUI
 }
 
 // Run takes callbacks, orders and requests until ctx ends.
@@ -45,7 +48,9 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	}
 	rules := api.Rules{AppIDs: c.AppIDList(), LatePayment: c.Late(m), ApprovalAboveFen: c.ApprovalAboveFen(m)}
 	public, maxBytes := c.Public.Parse(m), c.CallbackBytes(m)
-	opts := temporalOptions(c.Histories, m)
+	opts, codec := temporalOptions(c.Histories, m)
+	c.SignOn.Check(m)
+	forUI := api.Codec{Payloads: codec, UIOrigin: c.Origin(m)}
 	tokens, err := api.ParseTokens(string(c.Tokens))
 	if err != nil {
 		m.Add("API_TOKENS", "%v", err)
@@ -80,11 +85,15 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	})
 	server := &api.Server{
 		Desk: store, Till: till, Sagas: sagas, Closings: sagas, Tokens: tokens, Rules: rules, Log: slog.Default(),
+		People: people(c.SignOn, public, store), Codec: forUI,
 		Callbacks: withOlderWays(c.Callbacks, &api.Callbacks{
 			Keys: keys, Inbox: store, LastResort: sagas, Wake: relay.Wake, Public: public, MaxBytes: maxBytes,
 			Count: api.NewCounters(metrics), Log: slog.Default(), Refusals: rate.Sometimes{Interval: time.Second}, Now: time.Now,
 		}),
 	}
+	server.Console = console.Console{ // it asks the routes as they are without it
+		API: server.Routes(), Sessions: server, TemporalUI: c.TemporalUI.Address(), Namespace: opts.Namespace, Log: slog.Default(),
+	}.Routes()
 	group, ctx := errgroup.WithContext(ctx)
 	if err := serve(ctx, group, c.Desk.Addr, server.Routes()); err != nil {
 		return err
@@ -110,7 +119,6 @@ type workerCmd struct {
 	config.MiniProgram
 	config.Shop
 	config.Saga
-	config.Bills
 }
 
 // Run works the sagas until ctx ends.
@@ -125,8 +133,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		QueryAt: c.Unpaid.Parse(m), AskAboveFen: c.Saga.AskAboveFen(m), Mini: miniTells(c.MiniProgram, c.AppIDList(), m),
 	}
 	c.Public.Parse(m)
-	fundFlow := c.FundFlowBill(m)
-	opts := temporalOptions(c.Histories, m)
+	opts, _ := temporalOptions(c.Histories, m)
 	if err := m.Err(); err != nil {
 		return err
 	}
@@ -168,7 +175,6 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		Evidence: &activities.Evidence{Ledger: store, Gateway: gateway, Shop: fulfilment},
 		Orders:   &activities.Orders{Ledger: store, Gateway: gateway},
 		Upkeep:   &activities.Upkeep{Ledger: store},
-		Bills:    &activities.Bills{Ledger: store, Gateway: gateway, FundFlow: fundFlow},
 	}
 	metrics := newMetrics()
 	unpaid := worker.DueOrders{
@@ -193,7 +199,7 @@ type migrateCmd struct {
 // Run prepares the database and Temporal, in this order.
 func (c *migrateCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	c.Database.Check(m)
-	opts := temporalOptions(c.Histories, m)
+	opts, _ := temporalOptions(c.Histories, m)
 	if err := m.Err(); err != nil {
 		return err
 	}

@@ -34,6 +34,8 @@ var house = map[string][]string{
 	"internal/sealed":     {},
 	"internal/strictjson": {},
 	"internal/wechattest": {}, // tests only: a key and a signature as WeChat would make them
+	"internal/sso":        {"internal/payment"},
+	"internal/ssotest":    {}, // tests only: an identity provider
 	"internal/simulator":  {}, // sharing our types would share our mistakes
 	"internal/wechatmini": {"activities", "internal/payment"},
 	"internal/wechatpay":  {"activities", "internal/bill", "internal/payment", "internal/strictjson"},
@@ -47,6 +49,8 @@ var strangers = map[string][]string{
 	"github.com/jackc/pgx/v5":                 {"internal/postgres", "internal/pgtest", "dev/stack"},
 	"github.com/wechatpay-apiv3/wechatpay-go": {"internal/wechatpay"},
 	"github.com/go-chi/chi/v5":                {"api", "api/console"},
+	"github.com/coreos/go-oidc/v3":            {"internal/sso"},
+	"golang.org/x/oauth2":                     {"internal/sso"},
 	"go.temporal.io/sdk/client":               {"", "api", "worker", "dev", "dev/stack", "e2e"},
 	"github.com/pressly/goose/v3":             {"internal/postgres"},
 	"github.com/alecthomas/kong":              {"", "internal/config"},

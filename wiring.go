@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -24,6 +25,7 @@ import (
 	"github.com/paysaga/paysaga/internal/config"
 	"github.com/paysaga/paysaga/internal/postgres"
 	"github.com/paysaga/paysaga/internal/sealed"
+	"github.com/paysaga/paysaga/internal/sso"
 	"github.com/paysaga/paysaga/internal/wechatmini"
 	"github.com/paysaga/paysaga/internal/wechatpay"
 )
@@ -32,8 +34,8 @@ import (
 const defaultNamespace = "payments"
 
 // temporalOptions reads Temporal's own variables (TEMPORAL_ADDRESS and the rest),
-// and seals what Temporal is given.
-func temporalOptions(c config.Histories, m *config.Mistakes) client.Options {
+// and seals what Temporal is given, with the codec.
+func temporalOptions(c config.Histories, m *config.Mistakes) (client.Options, *sealed.Codec) {
 	opts, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		m.Add("TEMPORAL_…", "%v", err)
@@ -44,7 +46,19 @@ func temporalOptions(c config.Histories, m *config.Mistakes) client.Options {
 	opts.Logger = log.NewStructuredLogger(slog.Default())
 	codec := sealed.NewCodec(c.Keys(m), opts.Namespace)
 	opts.DataConverter, opts.FailureConverter = codec.DataConverter(), codec.FailureConverter()
-	return opts
+	return opts, codec
+}
+
+// people sign in with tokens, and at the merchant's identity provider if there is one.
+func people(c config.SignOn, public *url.URL, sessions api.Sessions) api.People {
+	let := api.People{Sessions: sessions, Plain: public.Scheme == "http" && config.Loopback(public)}
+	if c.On() {
+		let.SSO = sso.New(sso.Config{
+			Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: string(c.ClientSecret), RoleClaim: c.RoleClaim,
+			CallbackURL: public.String() + api.CallbackOfSSO,
+		})
+	}
+	return let
 }
 
 // keyMaterial is what verifies and opens WeChat's messages.

@@ -82,7 +82,7 @@ func TestTemporalIsGivenWhatItCannotRead(t *testing.T) {
 	}{"without keys": {"", false}, "with a key": {config.Secret(key), true}} {
 		t.Run(name, func(t *testing.T) {
 			mistakes := &config.Mistakes{}
-			opts := temporalOptions(config.Histories{PayloadKeys: row.keys}, mistakes)
+			opts, _ := temporalOptions(config.Histories{PayloadKeys: row.keys}, mistakes)
 			if err := mistakes.Err(); err != nil {
 				t.Fatal(err)
 			}

@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -15,9 +14,8 @@ type EvidenceLedger interface {
 	// Resolved closes a payment by a person's word that the evidence bore out,
 	// and refuses the request where the money does not fit it after all.
 	Resolved(ctx context.Context, requestID string, proof Proof) (payment.Books, error)
-	// RefuseRequest ends a request that its evidence did not bear out, and writes
-	// down what WeChat has of the refunds that were named.
-	RefuseRequest(ctx context.Context, requestID, detail string, named ...RefundWord) (payment.Books, error)
+	// RefuseRequest ends a request that its evidence did not bear out.
+	RefuseRequest(ctx context.Context, requestID, detail string) (payment.Books, error)
 }
 
 // Proof is what those who know said of a person's word.
@@ -43,8 +41,7 @@ type Evidence struct {
 // Resolve ends a payment as a person says it ended, if the queries agree:
 // "refunded" names refunds whose SUCCESS amounts add up to what was paid, or none
 // where WeChat stands by its word that nothing was; "shipped" names the shipment
-// that the shop shows as dispatched. If they do not, whatever was named of refunds
-// that WeChat has is in the books from then on. Idempotent by request id.
+// that the shop shows as dispatched. Idempotent by request id.
 func (e *Evidence) Resolve(ctx context.Context, requestID string) (payment.Books, error) {
 	request, err := e.Ledger.Request(ctx, requestID)
 	if err != nil {
@@ -75,7 +72,7 @@ func (e *Evidence) Resolve(ctx context.Context, requestID string) (payment.Books
 	case err != nil:
 		return payment.Books{}, fault(patience(err))
 	case doubt != "":
-		return answer(e.Ledger.RefuseRequest(ctx, requestID, doubt, proof.Refunds...))
+		return answer(e.Ledger.RefuseRequest(ctx, requestID, doubt))
 	}
 	return answer(e.Ledger.Resolved(ctx, requestID, proof))
 }
@@ -125,31 +122,30 @@ func (e *Evidence) neverPaid(ctx context.Context, books payment.Books, proof *Pr
 
 func (e *Evidence) refunded(ctx context.Context, books payment.Books, numbers []string, proof *Proof) (doubt string, err error) {
 	var sumFen int64
-	for i, number := range numbers {
-		if slices.Contains(numbers[:i], number) {
-			doubt = cmp.Or(doubt, "a refund number is named twice")
-			continue
+	seen := map[string]bool{}
+	for _, number := range numbers {
+		if seen[number] {
+			return "a refund number is named twice", nil
 		}
+		seen[number] = true
 		word, err := e.Gateway.QueryRefund(ctx, number)
 		switch {
 		case payment.KindOf(err) == payment.NotFound:
-			doubt = cmp.Or(doubt, "WeChat knows no refund "+number)
-			continue
+			return "WeChat knows no refund " + number, nil
 		case err != nil:
 			return "", err
 		case word.TransactionID != books.TransactionID:
-			doubt = cmp.Or(doubt, number+" is a refund of another payment")
-			continue
+			return number + " is a refund of another payment", nil
 		case word.State != payment.RefundSuccess:
-			doubt = cmp.Or(doubt, "WeChat does not call "+number+" a success")
+			return "WeChat does not call " + number + " a success", nil
 		}
 		sumFen += word.AmountFen
 		proof.Refunds = append(proof.Refunds, word)
 	}
 	if sumFen != books.AmountFen {
-		doubt = cmp.Or(doubt, "the refunds do not add up to what was paid")
+		return "the refunds do not add up to what was paid", nil
 	}
-	return doubt, nil
+	return "", nil
 }
 
 // ourOpenRefund asks what became of a refund of ours that WeChat was asked for:

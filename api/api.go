@@ -25,7 +25,10 @@ type Server struct {
 	Sagas     Sagas
 	Closings  Closings
 	Tokens    Tokens
+	People    People
+	Codec     Codec
 	Rules     Rules
+	Console   http.Handler // the pages under /console/; nil for none
 	Callbacks http.Handler // everything under /callbacks/, with rules of its own
 	Log       *slog.Logger
 
@@ -73,12 +76,6 @@ type Desk interface {
 	// Payments and Cases are lists, a page at a time.
 	Payments(ctx context.Context, wanted payment.PaymentFilter, page payment.Page[payment.PaymentPlace]) ([]payment.FoundPayment, error)
 	Cases(ctx context.Context, wanted payment.CaseFilter, page payment.Page[payment.CasePlace]) ([]payment.Case, error)
-
-	// Reports are the days whose bill was fetched, and Differences what was ever
-	// found of one.
-	Reports(ctx context.Context, page payment.Page[payment.ReportPlace]) ([]payment.Report, error)
-	Report(ctx context.Context, day string) (payment.Report, error)
-	Differences(ctx context.Context, day string, page payment.Page[payment.DifferencePlace]) ([]payment.Difference, error)
 
 	// Approvals is what waits for a second person, the oldest first.
 	Approvals(ctx context.Context, page payment.Page[payment.RequestPlace]) ([]payment.Request, error)
@@ -135,6 +132,8 @@ func (s *Server) Routes() http.Handler {
 	r.NotFound(s.handle(notFound))
 	r.MethodNotAllowed(s.handle(methodNotAllowed(r)))
 	r.Handle("/callbacks/*", s.Callbacks)
+	r.Route("/console", s.consoleRoutes)
+	r.Route("/codec", s.codecRoutes)
 	r.Route("/v1", func(r chi.Router) {
 		r.Use(s.identify)
 		r.Post("/orders", merchants(s.createOrder))
@@ -153,9 +152,6 @@ func (s *Server) Routes() http.Handler {
 		r.Post("/shipments/{shipment_id}/dispatched", merchants(s.dispatched))
 
 		r.Get("/cases", staff(s.cases))
-
-		r.Get("/reports", staff(s.reports))
-		r.Get("/reports/{date}", staff(s.report))
 
 		r.Get("/approvals", staff(s.approvals))
 		r.Get("/requests/{id}", staff(s.request))

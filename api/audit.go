@@ -2,7 +2,6 @@ package api
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"net"
 	"net/http"
@@ -13,7 +12,7 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
-// sessionDigits of a token's SHA-256 tell one token from another, and are not
+// sessionDigits of a SHA-256 tell one token from another, and are not
 // enough to look for it.
 const sessionDigits = 16
 
@@ -24,11 +23,12 @@ func actor(r *http.Request, by Caller) payment.Actor {
 	if err != nil {
 		peer = ""
 	}
-	token := sha256.Sum256([]byte(bearer(r)))
-	return payment.Actor{
-		Name: by.Name, Role: string(by.Role), Peer: peer, Call: rand.Text(),
-		Session: hex.EncodeToString(token[:])[:sessionDigits],
-	}
+	return payment.Actor{Name: by.Name, Role: string(by.Role), Peer: peer, Call: rand.Text(), Session: by.Session}
+}
+
+// sessionOf names a token, or a cookie's value, by the beginning of its SHA-256.
+func sessionOf(secret string) string {
+	return hex.EncodeToString(secretSHA256(secret))[:sessionDigits]
 }
 
 // denied writes down that a caller was not allowed something, or asked for what

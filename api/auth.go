@@ -30,8 +30,9 @@ const (
 // Caller is who calls. Two tokens of one name are one person, whatever their
 // roles: nobody approves what they asked for under another token.
 type Caller struct {
-	Role Role
-	Name string
+	Role    Role
+	Name    string
+	Session string // which token or sign-in of theirs, for the audit log; no secret
 }
 
 // owner is whose things the caller may see: merchants their own, staff all.
@@ -135,6 +136,7 @@ func (s *Server) identify(next http.Handler) http.Handler {
 			return
 		}
 		caller, ok := s.Tokens.find(bearer(r))
+		caller.Session = sessionOf(bearer(r))
 		if !ok {
 			s.answer(w, r, fail(http.StatusUnauthorized, "unauthorized", "no token, or one we do not know"))
 			return

@@ -58,7 +58,7 @@ type desk struct {
 	log   *bytes.Buffer
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t *testing.T, change ...func(*api.Server)) *desk {
 	t.Helper()
 	db := pgtest.New(t)
 	store, err := postgres.Open(t.Context(), db.URL, postgres.Settings{})
@@ -72,6 +72,10 @@ func newDesk(t *testing.T) *desk {
 		Rules:     api.Rules{AppIDs: []string{"wxapp", "wxother"}, LatePayment: payment.LateRefund, ApprovalAboveFen: 100_000},
 		Callbacks: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "callbacks saw "+r.URL.Path) }),
 		Log:       slog.New(slog.NewTextHandler(d.log, nil)),
+		People:    api.People{Sessions: store, Plain: true},
+	}
+	for _, to := range change {
+		to(&server)
 	}
 	listening := httptest.NewServer(server.Routes())
 	t.Cleanup(listening.Close)

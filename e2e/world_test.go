@@ -138,18 +138,13 @@ func (w *world) sql(into any, query string, args ...any) {
 // await polls until want is true: for what other processes do in their own time.
 func (w *world) await(what string, want func() bool) {
 	w.Helper()
-	w.awaitFor(time.Minute, what, want)
-}
-
-func (w *world) awaitFor(atMost time.Duration, what string, want func() bool) {
-	w.Helper()
-	deadline := time.After(atMost)
+	deadline := time.After(60 * time.Second)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !want() {
 		select {
 		case <-deadline:
-			w.Fatalf("waited %s in vain: %s", atMost, what)
+			w.Fatalf("waited a minute in vain: %s", what)
 		case <-tick.C:
 		}
 	}
@@ -289,19 +284,17 @@ type view struct {
 		Attempts    int
 		LastError   string `json:"last_error"`
 	}
-	Refunds  []refundView
-	Cases    []caseView
+	Refunds []struct {
+		OutRefundNo string `json:"out_refund_no"`
+		AmountFen   int64  `json:"amount_fen"`
+		State       string
+	}
+	Cases []struct {
+		Kind, Owner, State string
+	}
 	Requests []request
 	Timeline []json.RawMessage
 }
-
-type refundView struct {
-	OutRefundNo string `json:"out_refund_no"`
-	AmountFen   int64  `json:"amount_fen"`
-	State       string
-}
-
-type caseView struct{ Kind, Owner, State string }
 
 type request struct {
 	ID    string `json:"id"`

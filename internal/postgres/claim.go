@@ -87,7 +87,7 @@ func (a *account) wechatSaid(ctx context.Context, tradeState string) error {
 // contradiction compares what we were told with what WeChat says when asked.
 func contradiction(told payment.Payment, word activities.Transaction) (payment.CaseKind, string) {
 	switch {
-	case !word.Paid():
+	case word.TradeState != success:
 		return "", ""
 	case word.MchID != told.MchID || word.AppID != told.AppID:
 		return payment.CaseForeignMerchant, "WeChat, when asked, names another merchant or app"
@@ -132,11 +132,7 @@ func (a *account) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	refundSeen, err := a.refundSeen(ctx)
-	if err != nil {
-		return err
-	}
-	says := evidence{a.paid.TradeState, a.paid.Via, a.wechatSays, known, a.store.settings.large(a.paid.AmountFen), refundNews, refundSeen}
+	says := evidence{a.paid.TradeState, a.paid.Via, a.wechatSays, known, a.store.settings.large(a.paid.AmountFen), refundNews}
 	switch unsettled := says.unsettled(); {
 	case unsettled == payment.AskWeChat:
 		return nil
@@ -218,7 +214,7 @@ func (a *account) quarantine(ctx context.Context, kind payment.CaseKind, why str
 // that somebody gave the money back without us.
 func (a *account) notPaid(ctx context.Context) error {
 	hold := payment.Hold{Reason: payment.CaseNotPaid, Direction: payment.Forward}
-	if a.wechatSays == gaveBack {
+	if a.wechatSays == "REFUND" {
 		hold.Reason = payment.CaseForeignRefund
 	}
 	return a.stop(ctx, hold, "WeChat, when asked, says "+a.wechatSays)
