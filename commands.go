@@ -44,7 +44,8 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	c.WeChatPay.Check(m)
 	c.Callbacks.Check(m)
 	settings := postgres.Settings{
-		MchID: c.MchID, AppIDs: c.AppIDList(), CaseOwners: c.Cases.Parse(m), SweepEvery: c.Sweeping.Parse(m),
+		MchID: c.MchID, AppIDs: c.AppIDList(), CaseOwners: c.Cases.Parse(m), CaseDueAfter: c.Cases.Due(m),
+		SweepEvery: c.Sweeping.Parse(m),
 	}
 	rules := api.Rules{AppIDs: c.AppIDList(), LatePayment: c.Late(m), ApprovalAboveFen: c.ApprovalAboveFen(m)}
 	public, maxBytes := c.Public.Parse(m), c.CallbackBytes(m)
@@ -129,7 +130,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	c.Shop.Check(m)
 	settings := postgres.Settings{
 		MchID: c.MchID, AppIDs: c.AppIDList(), Terms: c.Saga.Parse(m),
-		CaseOwners: c.Cases.Parse(m), SweepEvery: c.Sweeping.Parse(m),
+		CaseOwners: c.Cases.Parse(m), CaseDueAfter: c.Cases.Due(m), SweepEvery: c.Sweeping.Parse(m),
 		QueryAt: c.Unpaid.Parse(m), AskAboveFen: c.Saga.AskAboveFen(m), Mini: miniTells(c.MiniProgram, c.AppIDList(), m),
 	}
 	c.Public.Parse(m)
@@ -184,8 +185,10 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	if err := serve(ctx, group, c.AdminAddr, admin.Handler(metrics, store.Ready)); err != nil {
 		return err
 	}
+	outbox := worker.Outbox{Ledger: store, Shop: fulfilment, Every: settings.SweepEvery, Log: slog.Default()}
 	group.Go(func() error { return worker.Run(ctx, temporal, acts) })
-	group.Go(func() error { worker.MakeRounds(ctx, slog.Default(), auditHead(store), unpaid.Round()); return nil })
+	rounds := append(outbox.Rounds(), auditHead(store), unpaid.Round())
+	group.Go(func() error { worker.MakeRounds(ctx, slog.Default(), rounds...); return nil })
 	group.Go(func() error { followKeys(ctx, keys, c.WeChatPay); return nil })
 	slog.Info("the engine room works", "admin", c.AdminAddr)
 	return group.Wait()

@@ -87,6 +87,9 @@ type Desk interface {
 	// Record writes down an act that none of the above does: one that was denied,
 	// or that Temporal carries out. All others write themselves down.
 	Record(ctx context.Context, act payment.Act) error
+
+	Casework
+	Mail
 }
 
 // Till is where orders are paid: WeChat.
@@ -96,6 +99,10 @@ type Till interface {
 	Prepay(ctx context.Context, order payment.Order) (offer string, err error)
 	// QueryOrder says what became of an order; NotFound if it was never offered.
 	QueryOrder(ctx context.Context, outTradeNo string) (activities.Transaction, error)
+	// QueryPayment and QueryRefund are WeChat's word on what a case is about;
+	// NotFound if it knows none.
+	QueryPayment(ctx context.Context, transactionID string) (activities.Transaction, error)
+	QueryRefund(ctx context.Context, outRefundNo string) (activities.RefundWord, error)
 	// ClientParameters is what the payer's client opens the cashier with, signed;
 	// nil for orders whose offer is an address.
 	ClientParameters(ctx context.Context, order payment.Order) (map[string]string, error)
@@ -152,6 +159,13 @@ func (s *Server) Routes() http.Handler {
 		r.Post("/shipments/{shipment_id}/dispatched", merchants(s.dispatched))
 
 		r.Get("/cases", staff(s.cases))
+		r.Get("/cases/{id}", staff(s.caseFile))
+		r.Post("/cases/{id}/assign", staff(s.assignCase))
+		r.Post("/cases/{id}/close", staff(s.closeCase))
+		r.Post("/cases/{id}/notes", staff(s.noteCase))
+
+		r.Get("/webhooks", staff(s.webhooks))
+		r.Post("/webhooks/{id}/resend", staff(s.resend))
 
 		r.Get("/approvals", staff(s.approvals))
 		r.Get("/requests/{id}", staff(s.request))

@@ -53,6 +53,7 @@ func tokens(t *testing.T) api.Tokens {
 type desk struct {
 	*pgtest.Database
 	url   string
+	store *postgres.Store
 	till  *till
 	sagas *sagas
 	log   *bytes.Buffer
@@ -66,7 +67,7 @@ func newDesk(t *testing.T, change ...func(*api.Server)) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	d := &desk{Database: db, till: &till{}, sagas: &sagas{}, log: &bytes.Buffer{}}
+	d := &desk{Database: db, store: store, till: &till{}, sagas: &sagas{}, log: &bytes.Buffer{}}
 	server := api.Server{
 		Desk: store, Till: d.till, Sagas: d.sagas, Closings: d.sagas, Tokens: tokens(t),
 		Rules:     api.Rules{AppIDs: []string{"wxapp", "wxother"}, LatePayment: payment.LateRefund, ApprovalAboveFen: 100_000},
@@ -185,7 +186,9 @@ type till struct {
 	orders map[string]payment.Order
 	calls  int
 	paid   map[string]activities.Transaction // what a query finds, besides unpaid orders
+	back   map[string]activities.RefundWord  // the refunds that WeChat knows
 	silent bool                              // queries get no answer
+	asked  func()                            // what happens while WeChat is asked
 	before func() error                      // what goes wrong before WeChat knows the order
 	after  func(context.Context) error       // what goes wrong when it already does
 }
@@ -229,6 +232,39 @@ func (f *till) QueryOrder(_ context.Context, outTradeNo string) (activities.Tran
 		return activities.Transaction{OutTradeNo: outTradeNo, TradeState: "NOTPAY"}, nil
 	}
 	return activities.Transaction{}, payment.Failf(payment.NotFound, "order_not_exist", "no prepay came")
+}
+
+func (f *till) QueryPayment(_ context.Context, transactionID string) (activities.Transaction, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asked != nil {
+		f.asked()
+	}
+	if f.silent {
+		return activities.Transaction{}, payment.Failf(payment.Unknown, "timeout", "no answer")
+	}
+	for _, paid := range f.paid {
+		if paid.TransactionID == transactionID {
+			return paid, nil
+		}
+	}
+	return activities.Transaction{}, payment.Failf(payment.NotFound, "order_not_exist", "no such payment")
+}
+
+func (f *till) QueryRefund(_ context.Context, outRefundNo string) (activities.RefundWord, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asked != nil {
+		f.asked()
+	}
+	if f.silent {
+		return activities.RefundWord{}, payment.Failf(payment.Busy, "FREQUENCY_LIMITED", "later")
+	}
+	word, ok := f.back[outRefundNo]
+	if !ok {
+		return word, payment.Failf(payment.NotFound, "RESOURCE_NOT_EXISTS", "no such refund")
+	}
+	return word, nil
 }
 
 func (f *till) ClientParameters(_ context.Context, order payment.Order) (map[string]string, error) {

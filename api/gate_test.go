@@ -251,13 +251,19 @@ func (g *gate) rows(t *testing.T) map[string]int64 {
 	return counts
 }
 
-// grown is how many rows each table has more than before.
+// grown is how many rows each table has more than before. A case comes with a line
+// of its history and a message to the shop, and is counted once.
 func (g *gate) grown(t *testing.T, before map[string]int64) map[string]int64 {
 	t.Helper()
 	more := map[string]int64{}
 	for table, n := range g.rows(t) {
 		if n != before[table] {
 			more[table] = n - before[table]
+		}
+	}
+	for _, companion := range []string{"case_events", "outbox"} {
+		if more[companion] == more["cases"] {
+			delete(more, companion)
 		}
 	}
 	return more

@@ -26,6 +26,12 @@ func TestEveryRouteLetsInItsRolesAndNobodyElse(t *testing.T) {
 		{"POST", "/v1/orders/known-order/close", "", 202, []string{"shop"}},
 		{"GET", "/v1/payments", "", 200, []string{"shop", "ann", "dora", "otto"}},
 		{"GET", "/v1/cases", "", 200, []string{"ann", "dora", "otto"}},
+		{"GET", "/v1/cases/#", "", 200, []string{"ann", "dora", "otto"}},
+		{"POST", "/v1/cases/#/assign", reason(`,"owner":"ann"`), 200, []string{"ann", "dora", "otto"}},
+		{"POST", "/v1/cases/#/close", reason(`,"resolution":"told by phone"`), 200, []string{"ann", "dora", "otto"}},
+		{"POST", "/v1/cases/#/notes", `{"text":"the shop is closed on Mondays"}`, 200, []string{"ann", "dora", "otto"}},
+		{"GET", "/v1/webhooks", "", 200, []string{"ann", "dora", "otto"}},
+		{"POST", "/v1/webhooks/#/resend", reason(""), 202, []string{"ann", "dora", "otto"}},
 		{"GET", "/v1/payments/known", "", 200, []string{"shop", "ann", "dora", "otto"}},
 		{"POST", "/v1/payments/#/compensate", reason(""), 202, []string{"ann", "dora"}},
 		{"POST", "/v1/payments/#/retry", reason(""), 202, []string{"ann", "dora", "otto"}},
@@ -45,12 +51,16 @@ func TestEveryRouteLetsInItsRolesAndNobodyElse(t *testing.T) {
 					d.paid(t, "known", 1, payment.Paid, "")
 				}
 				d.paid(t, id, 12850, payment.Holding, payment.CaseShipUnknown)
+				d.aCase(t, id, "1 h", "open", id)
+				d.Exec(t, `insert into webhooks (id, transaction_id, event, payload, state) values ($1, $1, 'order.shipped', '{}', 'gave_up')`, id)
 				if strings.Contains(row.path, "requests") {
 					d.Exec(t, `insert into requests (id, transaction_id, kind, state, actor, reason, amount_fen, expires_at)
 						values ($1, $1, 'compensate', 'pending_approval', 'ben', '0123456789', 1, now() + interval '1 h')`, id)
 				}
 				trace := func() string {
-					return d.Text(t, `select concat((select count(*) from orders), '/', (select string_agg(state, ',' order by id) from requests))`)
+					return d.Text(t, `select concat((select count(*) from orders), '/', (select string_agg(state, ',' order by id) from requests), '/',
+						(select string_agg(state || owner, ',' order by id) from cases), '/', (select count(*) from case_events), '/',
+						(select string_agg(state, ',' order by id) from webhooks))`)
 				}
 				before := trace()
 				got := d.call(t, who, row.method, strings.ReplaceAll(row.path, "#", id), strings.ReplaceAll(row.body, "#", id))

@@ -47,10 +47,14 @@ func (l Log) Parse(m *Mistakes) slog.Level {
 	return level
 }
 
-// Cases says who owns what needs a person.
+// Cases says who owns what needs a person, and how long they have.
 type Cases struct {
-	Owners string `name:"case-owners" env:"CASE_OWNERS" help:"Owner by kind of case: kind=name,…; the kind * is everybody else's." default:"*=support"`
+	Owners   string `name:"case-owners" env:"CASE_OWNERS" help:"Owner by kind of case: kind=name,…; the kind * is everybody else's." default:"*=support"`
+	DueAfter string `name:"case-due-after" env:"CASE_DUE_AFTER" help:"How long the owner of a case has before it is overdue." default:"24h"`
 }
+
+// Due returns how long an owner has.
+func (c Cases) Due(m *Mistakes) time.Duration { return m.duration("CASE_DUE_AFTER", c.DueAfter) }
 
 // Parse returns owner by kind; the kind "*" stands for all others.
 func (c Cases) Parse(m *Mistakes) map[payment.CaseKind]string {

@@ -27,6 +27,8 @@ type Settings struct {
 	// CaseOwners names who owns a kind of case; the kind "*" stands for all
 	// others, and support owns what nobody else does.
 	CaseOwners map[payment.CaseKind]string
+	// CaseDueAfter is how long the owner of a case has; zero means a day.
+	CaseDueAfter time.Duration
 	// SweepEvery is how often the sweep looks for payments without a run. Each
 	// move gives a payment six such intervals of peace.
 	SweepEvery time.Duration
