@@ -15,7 +15,7 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
-func testdata(t *testing.T, name string) []byte {
+func testdata(t testing.TB, name string) []byte {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/" + name)
 	if err != nil {
@@ -25,7 +25,7 @@ func testdata(t *testing.T, name string) []byte {
 }
 
 // published is the text of a vector that keeps a bill in JSON.
-func published(t *testing.T, name string) string {
+func published(t testing.TB, name string) string {
 	t.Helper()
 	var vector struct {
 		Trade string `json:"text_lf_no_bom"`
@@ -152,15 +152,16 @@ func TestTheFundFlowBill(t *testing.T) {
 
 	in := activities.FundLine{
 		At: beijingTime(t, "2021-02-01 09:00:00"), BusinessID: "4200000001", FlowID: "F1", Business: "交易", Kind: "交易",
-		Direction: activities.Income, AmountFen: 1, BalanceFen: 23, Note: "tea,`cake", Voucher: "S1",
+		Direction: activities.Income, AmountFen: 5, BalanceFen: 23, Note: "tea,`cake", Voucher: "S1",
 	}
-	text = strings.Replace(text, "\n", "\n`2021-02-01 09:00:00,`4200000001,`F1,`交易,`交易,`收入,`0.01,`0.23,`me,`tea,`S1\n", 1)
+	text = strings.Replace(text, "\n", "\n`2021-02-01 09:00:00,`4200000001,`F1,`交易,`交易,`收入,`0.05,`0.23,`me,`tea,`S1\n", 1)
+	text = strings.Replace(text, "`3,`1,`0.01,", "`3,`1,`0.05,", 1)
 	in.Note = "tea"
 	lines, sums, err := funds(text, "2021-02-01")
 	if diff := cmp.Diff([]activities.FundLine{in, back, again}, lines); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
-	if want := (activities.FundSums{Lines: 3, IncomeLines: 1, IncomeFen: 1, OutgoLines: 2, OutgoFen: 2}); sums != want {
+	if want := (activities.FundSums{Lines: 3, IncomeLines: 1, IncomeFen: 5, OutgoLines: 2, OutgoFen: 2}); sums != want {
 		t.Errorf("sums %+v", sums)
 	}
 }
@@ -324,7 +325,7 @@ func TestWhatIsNoBill(t *testing.T) {
 		t.Errorf("a day that is none: %v", err)
 	}
 	flow := published(t, "09_gunsluo_fundflowbill.json")
-	if _, _, err := funds(strings.Replace(flow, "`支出", "`sideways", 1), "2021-02-01"); payment.CodeOf(err) != activities.CodeBillUnreadable {
+	if _, _, err := funds(strings.Replace(flow, "`支出", "`sideways", 1), "2021-02-01"); err == nil || !strings.Contains(err.Error(), "line 2 of the bill: 收支类型") {
 		t.Errorf("a movement in no direction: %v", err)
 	}
 }
@@ -338,4 +339,24 @@ func TestAnErrorOfWhoeverReadsEndsTheReading(t *testing.T) {
 	if err != full || handed != 1 {
 		t.Errorf("error %v after %d lines", err, handed)
 	}
+}
+
+// Whatever comes: no panic, every fault a kind of its own, and no bill that does not
+// count its lines.
+func FuzzBill(f *testing.F) {
+	for _, name := range []string{"08_gunsluo_tradebill.json", "09_gunsluo_fundflowbill.json"} {
+		f.Add(published(f, name))
+	}
+	f.Add(successHeader + successSummary + "`0,`0,`0,`0\n")
+	f.Add("a,b\n`,`,`\n,\n`")
+	f.Fuzz(func(t *testing.T, text string) {
+		lines, sums, err := trade(text, "2021-01-28")
+		if err == nil && sums.Lines != int64(len(lines)) || err != nil && payment.CodeOf(err) != activities.CodeBillUnreadable {
+			t.Error(len(lines), sums, err)
+		}
+		moves, flow, err := funds(text, "2021-02-01")
+		if err == nil && flow.Lines != int64(len(moves)) || err != nil && payment.CodeOf(err) != activities.CodeBillUnreadable {
+			t.Error(len(moves), flow, err)
+		}
+	})
 }

@@ -250,8 +250,8 @@ func TestNobodyElseIsAskedForABill(t *testing.T) {
 	moved := &press{hash: hash, hand: func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, elsewhere+"/v3/billdownload/file", http.StatusFound)
 	}}
-	if err := read(moved); payment.KindOf(err) != payment.Unknown {
-		t.Errorf("a redirect: %v", err)
+	if err := read(moved); payment.KindOf(err) != payment.Unknown || len(moved.heard) != 2 {
+		t.Errorf("a redirect: %v, heard %q", err, moved.heard)
 	}
 	if len(stranger.heard) != 0 {
 		t.Errorf("a stranger heard %q", stranger.heard)
