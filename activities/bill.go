@@ -25,7 +25,7 @@ type BillGateway interface {
 
 // The codes of a bill's own errors.
 const (
-	CodeNoStatement       = "no_statement"       // NotFound: nothing traded that day, or it lies too far back
+	CodeNoStatement       = "no_statement"       // NotFound: nothing was traded that day
 	CodeStatementCreating = "statement_creating" // Busy: not made yet
 	CodeBillHash          = "bill_hash"          // Unknown: not the bytes that WeChat vouched for
 	CodeBillUnreadable    = "bill_unreadable"    // Unknown: the right bytes perhaps, but not a bill that adds up

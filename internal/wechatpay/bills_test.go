@@ -178,8 +178,8 @@ func TestABillThatIsNotWhatWasPromised(t *testing.T) {
 		"the gzip is cut at its start": {handed(hash, zip(text)[:5]), payment.Unknown, unreadable},
 		"the gzip is damaged":          {handed(hash, bytes.Replace(zip(text), []byte{0}, []byte{1}, -1)), payment.Unknown, unreadable},
 		"something follows the gzip":   {handed(hash, append(zip(text), canary...)), payment.Unknown, unreadable},
-		"the gzip holds one line of a hundred megabytes": {
-			handed(hash, zip(strings.Repeat("x", 100<<20))), payment.Unknown, unreadable,
+		"the gzip holds one line of twenty megabytes": {
+			handed(hash, zip(strings.Repeat("x", 20<<20))), payment.Unknown, unreadable,
 		},
 		"the download is refused as well": {&press{hash: hash, hand: func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusForbidden)

@@ -38,12 +38,12 @@ func (d downloads) open(host *url.URL, r *http.Request) (*http.Response, error) 
 		defer cancel()
 		return bounded(response, err)
 	}
-	response.Body = &file{response.Body, r.Context(), cancel}
+	response.Body = &download{response.Body, r.Context(), cancel}
 	return response, nil
 }
 
-// file is the body of a download.
-type file struct {
+// download is the body of one.
+type download struct {
 	body   io.ReadCloser
 	asked  context.Context
 	cancel context.CancelFunc
@@ -51,17 +51,17 @@ type file struct {
 
 // Read says in our words that a download was cut or stands still: what unpacks and
 // reads the file passes them on as they are.
-func (f *file) Read(p []byte) (int, error) {
-	patience := time.AfterFunc(stall, f.cancel)
+func (d *download) Read(p []byte) (int, error) {
+	patience := time.AfterFunc(stall, d.cancel)
 	defer patience.Stop()
-	n, err := f.body.Read(p)
+	n, err := d.body.Read(p)
 	if err != nil && err != io.EOF {
-		err = payment.Fail(payment.Unknown, codeNoAnswer, "WeChat Pay broke off a download", f.asked.Err())
+		err = payment.Fail(payment.Unknown, codeNoAnswer, "WeChat Pay broke off a download", d.asked.Err())
 	}
 	return n, err
 }
 
-func (f *file) Close() error {
-	f.cancel()
-	return f.body.Close()
+func (d *download) Close() error {
+	d.cancel()
+	return d.body.Close()
 }
