@@ -1,7 +1,7 @@
 # Thin names for what the Go program in dev/ does; it needs neither Docker nor anything installed beside Go.
 # -v: who never built it sees what is compiled; later it is silent.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check doctor clean distclean
+.PHONY: help demo up test bench check doctor clean distclean
 
 help: ## this list
 	@while IFS= read -r line; do case "$$line" in [a-z]*:*\#\#*) printf '%-10s %s\n' "$${line%%:*}" "$${line##*\#\# }";; esac; done < $(firstword $(MAKEFILE_LIST))
@@ -14,6 +14,9 @@ up: ## the same stack without the story
 
 test: ## go test on a fresh Postgres and Temporal; ARGS='-run Name ./api' for less
 	@go run -v ./dev test $(ARGS)
+
+bench: ## every benchmark on a fresh Postgres and Temporal; ARGS='-benchtime=1x ./internal/postgres' for others
+	@go run -v ./dev bench $(ARGS)
 
 check: ## gofmt, vet, staticcheck, workflowcheck, import table, go.mod files
 	@go run -v ./dev check

@@ -3,6 +3,7 @@
 //	go run ./dev demo              play five payments with their troubles, and show where to look
 //	go run ./dev up                the same stack without the story, until Ctrl-C
 //	go run ./dev test [arguments]  go test (./... if no package is named) on a fresh stack
+//	go run ./dev bench [arguments] go test -bench (all benchmarks if no package is named) on a fresh stack
 //	go run ./dev exec -- command   any command on a fresh, empty stack
 //	go run ./dev check             formatting, vet, staticcheck, workflowcheck, import table, go.mod files
 //	go run ./dev tally             counts of a `go test -json` on standard input
@@ -27,6 +28,7 @@ var commands = map[string]func(context.Context, stack.Place, []string) error{
 	"demo":   demo,
 	"up":     up,
 	"test":   test,
+	"bench":  bench,
 	"exec":   execute,
 	"check":  check,
 	"tally":  tally,
@@ -34,7 +36,7 @@ var commands = map[string]func(context.Context, stack.Place, []string) error{
 	"reset":  reset,
 }
 
-const usage = "usage: go run ./dev demo | up | test [arguments] | exec -- command | check | doctor | reset [--cache]"
+const usage = "usage: go run ./dev demo | up | test [arguments] | bench [arguments] | exec -- command | check | doctor | reset [--cache]"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

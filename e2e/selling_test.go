@@ -163,7 +163,7 @@ func TestSelling(t *testing.T) {
 func (w *world) foundByQuery(id string) {
 	w.Helper()
 	var via string
-	w.sql(&via, "select string_agg(via, ',') from inbox where transaction_id = $1", id)
+	w.sql(&via, "select string_agg(via, ',') from inbox where transaction_id = $1 and kind = 'payment'", id)
 	if via != "query" {
 		w.Errorf("the inbox has %s by %q", id, via)
 	}

@@ -33,6 +33,7 @@ with due as (
              limit 1),
            (select true from inbox i
              where i.out_trade_no = o.out_trade_no and not i.done and i.kind = 'payment' and i.verdict = 'accepted'
+               and not exists (select from payments p where p.transaction_id = i.transaction_id)
              limit 1),
            false) as known
     from due_orders d

@@ -89,10 +89,14 @@ func TestWhenAnOrderIsLookedAt(t *testing.T) {
 		"it expired for ever: daily":                           {200 * time.Hour, nil, orderNo + ":close", "9 days 08:00:00"},
 		"its payment is in the inbox":                          {time.Minute, keep, "", "00:03:00"},
 		"its payment is in the inbox as it expires":            {time.Hour, keep, "", "01:05:00"},
-		"its payment is held":                                  {time.Minute, hold, "", "00:03:00"},
-		"its payment is held as it expires":                    {time.Hour, hold, "", "01:05:00"},
-		"its payment has the wrong amount":                     {time.Minute, wrong, "", "00:03:00"},
-		"its payment has the wrong amount, and it expires":     {time.Hour, wrong, orderNo + ":close", "01:05:00"},
+		"its payment was late and is known, and its news not put away": {time.Hour, func(w *world) {
+			keep(w)
+			claim(func(p *payment.Payment) { p.PaidAt = time.Now().Add(time.Minute) })(w)
+		}, orderNo + ":close", "01:05:00"},
+		"its payment is held":                              {time.Minute, hold, "", "00:03:00"},
+		"its payment is held as it expires":                {time.Hour, hold, "", "01:05:00"},
+		"its payment has the wrong amount":                 {time.Minute, wrong, "", "00:03:00"},
+		"its payment has the wrong amount, and it expires": {time.Hour, wrong, orderNo + ":close", "01:05:00"},
 		"it is paid": {time.Minute, claim(func(*payment.Payment) {}), "", "never"},
 		"it was closed": {time.Minute, func(w *world) {
 			_, err := w.CloseOrder(w.Context(), payment.Closing{OutTradeNo: orderNo, Actor: "shop"})
