@@ -120,6 +120,7 @@ type workerCmd struct {
 	config.MiniProgram
 	config.Shop
 	config.Saga
+	config.Bills
 }
 
 // Run works the sagas until ctx ends.
@@ -134,6 +135,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		QueryAt: c.Unpaid.Parse(m), AskAboveFen: c.Saga.AskAboveFen(m), Mini: miniTells(c.MiniProgram, c.AppIDList(), m),
 	}
 	c.Public.Parse(m)
+	fundFlow := c.FundFlowBill(m)
 	opts, _ := temporalOptions(c.Histories, m)
 	if err := m.Err(); err != nil {
 		return err
@@ -176,6 +178,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		Evidence: &activities.Evidence{Ledger: store, Gateway: gateway, Shop: fulfilment},
 		Orders:   &activities.Orders{Ledger: store, Gateway: gateway},
 		Upkeep:   &activities.Upkeep{Ledger: store},
+		Bills:    &activities.Bills{Ledger: store, Gateway: gateway, FundFlow: fundFlow},
 	}
 	metrics := newMetrics()
 	unpaid := worker.DueOrders{

@@ -7,7 +7,8 @@ import (
 )
 
 // RefundNews is news of a refund under any number: ours, or one that somebody
-// took in WeChat's console.
+// took in WeChat's console. The number is empty where WeChat only calls the payment
+// one of which money went back.
 type RefundNews struct {
 	TransactionID string `json:"transaction_id"`
 	OutRefundNo   string `json:"out_refund_no"`
@@ -17,6 +18,9 @@ type RefundNews struct {
 // writes it down. What WeChat does not know either is no refund. Idempotent: a
 // question.
 func (w *WeChat) HearRefund(ctx context.Context, news RefundNews) (payment.Books, error) {
+	if news.OutRefundNo == "" {
+		return w.hearOfMoney(ctx, news.TransactionID)
+	}
 	word, err := w.Gateway.QueryRefund(ctx, news.OutRefundNo)
 	switch {
 	case payment.KindOf(err) == payment.NotFound:
@@ -25,6 +29,16 @@ func (w *WeChat) HearRefund(ctx context.Context, news RefundNews) (payment.Books
 		return payment.Books{}, fault(patience(err))
 	}
 	return answer(w.Ledger.RefundHeard(ctx, news.TransactionID, word))
+}
+
+// hearOfMoney asks WeChat whether money of a payment went back. What it does not
+// know, nobody gave back.
+func (w *WeChat) hearOfMoney(ctx context.Context, transactionID string) (payment.Books, error) {
+	word, err := w.Gateway.QueryPayment(ctx, transactionID)
+	if err != nil && payment.KindOf(err) != payment.NotFound {
+		return payment.Books{}, fault(patience(err))
+	}
+	return answer(w.Ledger.GoneBack(ctx, transactionID, word))
 }
 
 // askElsewhere asks what became of the refunds that somebody else made and that

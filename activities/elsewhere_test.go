@@ -46,6 +46,32 @@ func TestNewsOfARefundIsCheckedWithWeChat(t *testing.T) {
 		w.asksAgain(w.refunds.HearRefund(t.Context(), news))
 		w.want(w.read(), payment.Paid)
 	})
+	goneBack := activities.RefundNews{TransactionID: txn}
+	t.Run("an order query named no number, and WeChat says REFUND", func(t *testing.T) {
+		t.Parallel()
+		w := open(t)
+		w.paid()
+		w.wechat.trade = &activities.Transaction{TransactionID: txn, TradeState: "REFUND"}
+		for range 2 {
+			w.want(w.must(w.refunds.HearRefund(t.Context(), goneBack)), payment.Holding)
+		}
+		if got := w.openCases(); got != "foreign_refund" {
+			t.Errorf("cases %q", got)
+		}
+	})
+	t.Run("an order query named no number, and WeChat knows no such payment", func(t *testing.T) {
+		t.Parallel()
+		w := open(t)
+		w.paid()
+		w.want(w.must(w.refunds.HearRefund(t.Context(), goneBack)), payment.Paid)
+	})
+	t.Run("an order query named no number, and WeChat is silent: asked again", func(t *testing.T) {
+		t.Parallel()
+		w := open(t)
+		w.paid()
+		w.wechat.pays.moods = []mood{silent}
+		w.asksAgain(w.refunds.HearRefund(t.Context(), goneBack))
+	})
 	t.Run("it is ours, and ended long ago", func(t *testing.T) {
 		t.Parallel()
 		w := open(t)

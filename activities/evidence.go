@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -14,8 +15,9 @@ type EvidenceLedger interface {
 	// Resolved closes a payment by a person's word that the evidence bore out,
 	// and refuses the request where the money does not fit it after all.
 	Resolved(ctx context.Context, requestID string, proof Proof) (payment.Books, error)
-	// RefuseRequest ends a request that its evidence did not bear out.
-	RefuseRequest(ctx context.Context, requestID, detail string) (payment.Books, error)
+	// RefuseRequest ends a request that its evidence did not bear out, and writes
+	// down what WeChat has of the refunds that were named.
+	RefuseRequest(ctx context.Context, requestID, detail string, named ...RefundWord) (payment.Books, error)
 }
 
 // Proof is what those who know said of a person's word.
@@ -41,7 +43,8 @@ type Evidence struct {
 // Resolve ends a payment as a person says it ended, if the queries agree:
 // "refunded" names refunds whose SUCCESS amounts add up to what was paid, or none
 // where WeChat stands by its word that nothing was; "shipped" names the shipment
-// that the shop shows as dispatched. Idempotent by request id.
+// that the shop shows as dispatched. If they do not, whatever was named of refunds
+// that WeChat has is in the books from then on. Idempotent by request id.
 func (e *Evidence) Resolve(ctx context.Context, requestID string) (payment.Books, error) {
 	request, err := e.Ledger.Request(ctx, requestID)
 	if err != nil {
@@ -72,7 +75,7 @@ func (e *Evidence) Resolve(ctx context.Context, requestID string) (payment.Books
 	case err != nil:
 		return payment.Books{}, fault(patience(err))
 	case doubt != "":
-		return answer(e.Ledger.RefuseRequest(ctx, requestID, doubt))
+		return answer(e.Ledger.RefuseRequest(ctx, requestID, doubt, proof.Refunds...))
 	}
 	return answer(e.Ledger.Resolved(ctx, requestID, proof))
 }
@@ -122,30 +125,31 @@ func (e *Evidence) neverPaid(ctx context.Context, books payment.Books, proof *Pr
 
 func (e *Evidence) refunded(ctx context.Context, books payment.Books, numbers []string, proof *Proof) (doubt string, err error) {
 	var sumFen int64
-	seen := map[string]bool{}
-	for _, number := range numbers {
-		if seen[number] {
-			return "a refund number is named twice", nil
+	for i, number := range numbers {
+		if slices.Contains(numbers[:i], number) {
+			doubt = cmp.Or(doubt, "a refund number is named twice")
+			continue
 		}
-		seen[number] = true
 		word, err := e.Gateway.QueryRefund(ctx, number)
 		switch {
 		case payment.KindOf(err) == payment.NotFound:
-			return "WeChat knows no refund " + number, nil
+			doubt = cmp.Or(doubt, "WeChat knows no refund "+number)
+			continue
 		case err != nil:
 			return "", err
 		case word.TransactionID != books.TransactionID:
-			return number + " is a refund of another payment", nil
+			doubt = cmp.Or(doubt, number+" is a refund of another payment")
+			continue
 		case word.State != payment.RefundSuccess:
-			return "WeChat does not call " + number + " a success", nil
+			doubt = cmp.Or(doubt, "WeChat does not call "+number+" a success")
 		}
 		sumFen += word.AmountFen
 		proof.Refunds = append(proof.Refunds, word)
 	}
 	if sumFen != books.AmountFen {
-		return "the refunds do not add up to what was paid", nil
+		doubt = cmp.Or(doubt, "the refunds do not add up to what was paid")
 	}
-	return "", nil
+	return doubt, nil
 }
 
 // ourOpenRefund asks what became of a refund of ours that WeChat was asked for:

@@ -83,6 +83,29 @@ func TestAPersonsWordIsCheckedWithThoseWhoKnow(t *testing.T) {
 			}
 		})
 	}
+	t.Run("what was named and does not add up is in the books from then on", func(t *testing.T) {
+		t.Parallel()
+		w := open(t)
+		w.held()
+		refund("X1", 850, payment.RefundSuccess)(w)
+		refund("X2", 100, payment.RefundProcessing)(w)
+		w.wechat.made["X3"] = activities.RefundWord{TransactionID: "4200000009", OutRefundNo: "X3", State: payment.RefundSuccess, AmountFen: 1}
+		w.claims("q1", payment.Refunded, "X0", "X1", "X1", "X2", "X3")
+		books := w.must(w.evidence.Resolve(t.Context(), "q1"))
+		w.want(books, payment.Holding)
+		if got := w.db.Text(t, `select string_agg(out_refund_no || ' ' || amount_fen || ' ' || state, ', ' order by out_refund_no) from refunds where is_foreign`); got != "X1 850 success, X2 100 processing" {
+			t.Errorf("the books know %q", got)
+		}
+		if got := w.db.Text(t, `select detail from requests where id = 'q1'`); got != "WeChat knows no refund X0" {
+			t.Errorf("the request was refused for %q", got)
+		}
+		if books.RefundedFen != 850 {
+			t.Errorf("%d fen went back", books.RefundedFen)
+		}
+		if got := w.openCases(); got != "foreign_refund foreign_refund ship_unknown" {
+			t.Errorf("cases %q", got)
+		}
+	})
 	t.Run("nobody answers, and it is asked again", func(t *testing.T) {
 		t.Parallel()
 		w := open(t)

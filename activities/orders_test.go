@@ -38,6 +38,7 @@ func TestAskOrder(t *testing.T) {
 		return activities.Transaction{OutTradeNo: orderNo, TradeState: state}
 	}
 	const kept = "query accepted 4200000001 SUCCESS 2026-08-07 02:00:00 1"
+	const goneBack = "query accepted 4200000001 REFUND 2026-08-07 02:00:00 2"
 	for name, row := range map[string]struct {
 		till   till
 		known  func(*world)
@@ -56,7 +57,7 @@ func TestAskOrder(t *testing.T) {
 		"its payment is in the books, refunded since": {
 			till:   till{word: sold("REFUND")},
 			known:  func(w *world) { w.paid() },
-			stands: payment.OfferPaid,
+			stands: payment.OfferPaid, inbox: goneBack,
 		},
 		"its payment is in the inbox, refunded since": {
 			till: till{word: sold("REFUND")},
@@ -65,7 +66,7 @@ func TestAskOrder(t *testing.T) {
 					w.Fatal(err)
 				}
 			},
-			stands: payment.OfferPaid, inbox: kept,
+			stands: payment.OfferPaid, inbox: kept + "; " + goneBack,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

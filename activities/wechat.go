@@ -51,6 +51,10 @@ type RefundLedger interface {
 	// RefundHeard is RefundSaid for a number that may be anybody's. A refund
 	// made elsewhere counts, opens a case, and holds what has not begun to ship.
 	RefundHeard(ctx context.Context, transactionID string, word RefundWord) (payment.Books, error)
+	// GoneBack keeps WeChat's own word on a payment of which money is said to
+	// have gone back under a number that nobody named; what has not begun to
+	// ship is held, unless the books know a refund that it could be.
+	GoneBack(ctx context.Context, transactionID string, word Transaction) (payment.Books, error)
 	// OpenForeign are the numbers of refunds made elsewhere that have not ended.
 	OpenForeign(ctx context.Context, transactionID string) ([]string, error)
 }

@@ -77,6 +77,12 @@ type Desk interface {
 	Payments(ctx context.Context, wanted payment.PaymentFilter, page payment.Page[payment.PaymentPlace]) ([]payment.FoundPayment, error)
 	Cases(ctx context.Context, wanted payment.CaseFilter, page payment.Page[payment.CasePlace]) ([]payment.Case, error)
 
+	// Reports are the days whose bill was fetched, and Differences what was ever
+	// found of one.
+	Reports(ctx context.Context, page payment.Page[payment.ReportPlace]) ([]payment.Report, error)
+	Report(ctx context.Context, day string) (payment.Report, error)
+	Differences(ctx context.Context, day string, page payment.Page[payment.DifferencePlace]) ([]payment.Difference, error)
+
 	// Approvals is what waits for a second person, the oldest first.
 	Approvals(ctx context.Context, page payment.Page[payment.RequestPlace]) ([]payment.Request, error)
 	// Consider judges a request as Ask does, and writes nothing down.
@@ -166,6 +172,9 @@ func (s *Server) Routes() http.Handler {
 
 		r.Get("/webhooks", staff(s.webhooks))
 		r.Post("/webhooks/{id}/resend", staff(s.resend))
+
+		r.Get("/reports", staff(s.reports))
+		r.Get("/reports/{date}", staff(s.report))
 
 		r.Get("/approvals", staff(s.approvals))
 		r.Get("/requests/{id}", staff(s.request))

@@ -219,12 +219,22 @@ func (r *Relay) start(ctx context.Context, e payment.Errand) error {
 // no verdict. Of a payment that we do not know, a person must know. Or WeChat
 // knows nothing of the refund either. What nobody could settle for a day is a
 // person's as well: it is not asked about for ever.
+//
+// An order query names no number: the payment's saga asks how the payment stands.
 func (r *Relay) refund(ctx context.Context, e payment.Errand) (payment.Verdict, error) {
-	if e.Ours {
+	old := time.Since(e.KeptAt) > settledWithin
+	switch nameless := e.OutRefundNo == ""; {
+	case e.Ours:
 		return payment.Accepted, r.Engine.TellRefund(ctx, e.Payment, workflows.RefundResult{OutRefundNo: e.OutRefundNo})
+	case nameless && !old:
+		return "", r.Engine.TellRefund(ctx, e.Payment, workflows.RefundResult{})
+	case nameless:
+		return payment.ForAPerson, r.Backlog.OpenCase(ctx, payment.Case{
+			Kind: payment.CaseForeignRefund, TransactionID: e.Payment.TransactionID, OutTradeNo: e.Payment.OutTradeNo,
+			Detail: "WeChat said that money went back, and would not say for a day how the payment stands",
+		})
 	}
 	word, err := r.Refunds.QueryRefund(ctx, e.OutRefundNo)
-	old := time.Since(e.KeptAt) > settledWithin
 	about := payment.Case{
 		Kind: payment.CaseForeignRefund, Subject: e.OutRefundNo, TransactionID: word.TransactionID,
 		Detail: fmt.Sprintf("refund %s of %d fen is %s at WeChat, and not ours", e.OutRefundNo, word.AmountFen, word.State),

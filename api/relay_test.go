@@ -154,6 +154,9 @@ func TestWhatBecomesOfNewsOfARefund(t *testing.T) {
 		"one that WeChat is silent about":                     {theirs, nil, refundDesk{theirs: {}}, nil, "accepted", 0, ""},
 		"one that WeChat is silent about for a day":           {theirs, longAgo(nil), refundDesk{theirs: {}}, nil, "case", 1, "foreign_refund CONSOLE-1 " + number},
 		"one whose saga does not write it down for a day":     {theirs, longAgo(claimed), refundDesk{theirs: word}, nil, "case", 1, "foreign_refund CONSOLE-1 " + number},
+		"one without a number, of our payment":                {"", claimed, refundDesk{}, told(""), "accepted", 0, ""},
+		"one without a number, of a payment in the inbox":     {"", callback, refundDesk{}, told(""), "accepted", 0, ""},
+		"one without a number, unheard for a day":             {"", longAgo(claimed), refundDesk{}, nil, "case", 1, "foreign_refund " + number + " " + number},
 		"somebody else's that the books have taken up":        {theirs, row(theirs, payment.RefundProcessing, true), nil, nil, "case", 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

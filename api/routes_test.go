@@ -37,6 +37,8 @@ func TestEveryRouteLetsInItsRolesAndNobodyElse(t *testing.T) {
 		{"POST", "/v1/payments/#/retry", reason(""), 202, []string{"ann", "dora", "otto"}},
 		{"POST", "/v1/payments/#/resolve", reason(resolved), 202, []string{"ann", "dora"}},
 		{"POST", "/v1/compensations", reason(`,"transaction_ids":["#"]`), 200, []string{"ann", "dora"}},
+		{"GET", "/v1/reports", "", 200, []string{"ann", "dora", "otto"}},
+		{"GET", "/v1/reports/2026-11-20", "", 200, []string{"ann", "dora", "otto"}},
 		{"GET", "/v1/approvals", "", 200, []string{"ann", "dora", "otto"}},
 		{"GET", "/v1/today", "", 200, []string{"ann", "dora", "otto"}},
 		{"GET", "/v1/requests/#", "", 200, []string{"ann", "dora", "otto"}},
@@ -49,6 +51,7 @@ func TestEveryRouteLetsInItsRolesAndNobodyElse(t *testing.T) {
 				if i+j == 0 {
 					d.call(t, "shop", "POST", "/v1/orders", `{"out_trade_no":"known-order","description":"tea","amount_fen":1,"trade_type":"native"}`).wants(t, 201, "")
 					d.paid(t, "known", 1, payment.Paid, "")
+					d.aDay(t, "2026-11-20")
 				}
 				d.paid(t, id, 12850, payment.Holding, payment.CaseShipUnknown)
 				d.aCase(t, id, "1 h", "open", id)

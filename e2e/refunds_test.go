@@ -170,12 +170,12 @@ func TestRefunds(t *testing.T) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(id, number)
-		for range 3 {
+		for range 8 { // six of them can be right
 			statuses := make(chan int, 8)
 			for range cap(statuses) {
 				go func() {
 					status, _, err := send(w.Context(), "POST", w.fleet.APIs[0].URL+"/v1/payments/"+id+"/refunds", w.fleet.Tokens.Support,
-						map[string]any{"amount_fen": 500, "reason": "one cup was broken"})
+						map[string]any{"amount_fen": 200, "reason": "one cup was broken"})
 					if err != nil {
 						status = 0
 					}
@@ -192,7 +192,7 @@ func TestRefunds(t *testing.T) {
 			})
 		}
 		w.runCloses(id)
-		w.backFen(id, number, 1000)
+		w.backFen(id, number, 1200)
 	})
 
 	w.play("somebody refunds a shipped order in the console: a case, and less is left", func(w *world) {
@@ -240,6 +240,44 @@ func TestRefunds(t *testing.T) {
 		w.await("the books know of it", func() bool { return w.payment(id).RefundedFen == 200 })
 		w.ask(id, "compensate", w.fleet.Tokens.Support, map[string]any{"reason": "the rest goes back as well"})
 		w.endsRefunded(id, number)
+	})
+
+	w.play("somebody refunds in the console and no callback comes: support names the number, and the rest goes back", func(w *world) {
+		number := w.order(tea)
+		w.plan(number, simulator.Plan{RefundNotify: "lose"})
+		id := w.pay(number, simulator.PayRequest{Lose: true})
+		w.console(number, "CONSOLE"+number, 200)
+		w.closeOrder(number) // asks WeChat, and so finds both
+		w.held(id, "holding", "foreign_refund")
+		w.ask(id, "compensate", w.fleet.Tokens.Support, map[string]any{"reason": "nobody knows what went back"})
+		w.held(id, "holding", "refund_refused") // for WeChat will not give back more than is left
+		named := w.ask(id, "resolve", w.fleet.Tokens.Support, map[string]any{
+			"reason": "finance gave back some of it", "outcome": "refunded", "evidence": []string{"CONSOLE" + number},
+		})
+		w.ends(named, "refused") // it is not all of it, and known from now on
+		if v := w.payment(id); v.RefundedFen != 200 || v.Stage != "holding" {
+			w.Errorf("the books know of %d fen, and the payment is %s", v.RefundedFen, v.Stage)
+		}
+		w.approve(w.ask(id, "retry", w.fleet.Tokens.Support, map[string]any{"reason": "the rest goes back as well"}))
+		w.endsRefunded(id, number)
+		w.recorded(id, "console-refund-named")
+	})
+
+	w.play("WeChat takes a part without a word, and the payment is held: it is asked about all the same", func(w *world) {
+		number := w.order(tea)
+		w.plan(number, simulator.Plan{Shop: "fail", Refund: "execute_then_fail", RefundQuery: "fail", RefundNotify: "lose"})
+		id := w.pay(number, simulator.PayRequest{})
+		w.reaches(id, "paid")
+		asked, _ := w.refundPart(id, 300)
+		w.held(id, "holding", "ship_unknown")
+		w.plan(number, simulator.Plan{Refund: "normal", RefundQuery: "normal"})
+		w.ends(asked, "done")
+		if v := w.payment(id); v.RefundedFen != 300 || v.Stage != "holding" {
+			w.Errorf("the books know of %d fen, and the payment is %s", v.RefundedFen, v.Stage)
+		}
+		w.ask(id, "compensate", w.fleet.Tokens.Support, map[string]any{"reason": "customer cancelled by phone"})
+		w.endsRefunded(id, number)
+		w.recorded(id, "part-unanswered-while-held")
 	})
 
 	w.play("all of it went back in the console: support resolves with its number, and the sums agree", func(w *world) {

@@ -138,13 +138,18 @@ func (w *world) sql(into any, query string, args ...any) {
 // await polls until want is true: for what other processes do in their own time.
 func (w *world) await(what string, want func() bool) {
 	w.Helper()
-	deadline := time.After(60 * time.Second)
+	w.awaitFor(time.Minute, what, want)
+}
+
+func (w *world) awaitFor(atMost time.Duration, what string, want func() bool) {
+	w.Helper()
+	deadline := time.After(atMost)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !want() {
 		select {
 		case <-deadline:
-			w.Fatalf("waited a minute in vain: %s", what)
+			w.Fatalf("waited %s in vain: %s", atMost, what)
 		case <-tick.C:
 		}
 	}
@@ -284,17 +289,19 @@ type view struct {
 		Attempts    int
 		LastError   string `json:"last_error"`
 	}
-	Refunds []struct {
-		OutRefundNo string `json:"out_refund_no"`
-		AmountFen   int64  `json:"amount_fen"`
-		State       string
-	}
-	Cases []struct {
-		Kind, Owner, State string
-	}
+	Refunds  []refundView
+	Cases    []caseView
 	Requests []request
 	Timeline []json.RawMessage
 }
+
+type refundView struct {
+	OutRefundNo string `json:"out_refund_no"`
+	AmountFen   int64  `json:"amount_fen"`
+	State       string
+}
+
+type caseView struct{ Kind, Owner, State string }
 
 type request struct {
 	ID    string `json:"id"`

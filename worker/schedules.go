@@ -37,6 +37,11 @@ func Schedules() []Schedule {
 			ID: workflows.ScheduleHousekeeping, Summary: "make room for callbacks, and drop what is too old",
 			At: daily(3, 15), Every: day, CatchUp: day, Workflow: workflows.TypeHousekeeping,
 		},
+		{ // WeChat makes yesterday's bill from nine, and asks that nobody comes before ten
+			ID: workflows.ScheduleReconciliation, Summary: "hold WeChat's bill of the day before against the books",
+			At: daily(10, 30), Every: day, CatchUp: day, Workflow: workflows.TypeReconcile,
+			Args: []any{workflows.ReconcileInput{}},
+		},
 	}
 }
 

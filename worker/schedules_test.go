@@ -105,6 +105,11 @@ func TestSchedulesAreWhatTheTableSays(t *testing.T) {
 	}
 	soon(t, c, "housekeeping", housekeeping)
 
+	soon(t, c, "reconciliation", onSchedule{
+		Workflow: "Reconcile", Queue: "payments", TimeZone: "Asia/Shanghai", Hour: 10, Minute: 30, Times: 1,
+		Timeout: 19*time.Hour + 12*time.Minute, CatchUp: 24 * time.Hour, Skips: true,
+	})
+
 	// An operator stops it for a while. Meanwhile the table is changed, twice.
 	if err := c.ScheduleClient().GetHandle(t.Context(), "housekeeping").Pause(t.Context(), client.SchedulePauseOptions{Note: "by olu"}); err != nil {
 		t.Fatal(err)

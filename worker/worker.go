@@ -25,6 +25,7 @@ type Acts struct {
 	Evidence *activities.Evidence
 	Orders   *activities.Orders
 	Upkeep   *activities.Upkeep
+	Bills    *activities.Bills
 }
 
 // How much one process does at once. What bounds it is the pool of database
@@ -36,6 +37,7 @@ const (
 	deadlockSuspicion    = 10 * time.Second // a busy machine is no deadlock
 	pollersAtFirst       = 2
 	pollersAtMost        = 20
+	heartbeatEvery       = time.Second // somebody may watch how a bill is read
 )
 
 // Run works both task queues until ctx ends, then lets running acts finish.
@@ -47,16 +49,19 @@ func Run(ctx context.Context, temporal client.Client, acts Acts) error {
 	payments.RegisterWorkflowWithOptions(workflows.PaymentSaga, workflow.RegisterOptions{Name: workflows.Type})
 	payments.RegisterWorkflowWithOptions(workflows.CloseOrder, workflow.RegisterOptions{Name: workflows.TypeCloseOrder})
 	payments.RegisterWorkflowWithOptions(workflows.Housekeeping, workflow.RegisterOptions{Name: workflows.TypeHousekeeping})
+	payments.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.TypeReconcile})
 	payments.RegisterActivity(acts.Books)
 	payments.RegisterActivity(acts.Orders) // MarkClosed
 	payments.RegisterActivity(acts.Shop)
 	payments.RegisterActivity(acts.Upkeep)
+	payments.RegisterActivity(acts.Bills) // CompareBill, SettleBill
 
 	opts.TaskQueueActivitiesPerSecond = wechatCallsPerSecond
 	wechat := worker.New(temporal, workflows.QueueWeChat, opts)
 	wechat.RegisterActivity(acts.WeChat)
 	wechat.RegisterActivity(acts.Evidence)
 	wechat.RegisterActivity(acts.Orders)
+	wechat.RegisterActivity(acts.Bills)
 
 	for _, w := range []worker.Worker{payments, wechat} {
 		if err := w.Start(); err != nil {
@@ -83,6 +88,7 @@ func options(fatal chan<- error) worker.Options {
 		WorkerStopTimeout:                  stopTimeout,
 		DeadlockDetectionTimeout:           deadlockSuspicion,
 		DisableRegistrationAliasing:        true,
+		MaxHeartbeatThrottleInterval:       heartbeatEvery,
 		OnFatalError:                       func(err error) { fatal <- err },
 		Interceptors:                       []interceptor.WorkerInterceptor{&alarm{log: slog.Default()}},
 	}

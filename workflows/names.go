@@ -10,14 +10,17 @@ import (
 const (
 	Type           = "PaymentSaga" // the workflow's type
 	TypeCloseOrder = "CloseOrder"
+	TypeReconcile  = "Reconcile"
 
-	TypeHousekeeping     = "Housekeeping"
-	ScheduleHousekeeping = "housekeeping" // a schedule's id, and what its runs' ids begin with
+	TypeHousekeeping       = "Housekeeping"
+	ScheduleHousekeeping   = "housekeeping"   // a schedule's id, and what its runs' ids begin with
+	ScheduleReconciliation = "reconciliation" // likewise
 
 	QueuePayments = "payments" // sagas, books and the shop
 	QueueWeChat   = "wechat"   // WeChat Pay, rate-limited per merchant
 
-	QueryState = "state"
+	QueryState    = "state"
+	QueryProgress = "progress" // of a reconciliation
 
 	SignalCompensate   = string(payment.Compensate)
 	SignalRefund       = string(payment.PartialRefund)
@@ -25,11 +28,17 @@ const (
 	SignalResolve      = string(payment.Resolve)
 	SignalDispatched   = "dispatched"
 	SignalRefundResult = "refund_result"
+
+	SignalSettle = "settle" // a reconciliation that waits for a person
+	SignalDrop   = "drop"
 )
 
 // ClosingID is the WorkflowID of an order's closing. A transaction_id has no
 // hyphen, so it is never a saga's.
 func ClosingID(outTradeNo string) string { return "close-" + outTradeNo }
+
+// ReconcilingID is the WorkflowID of a day's reconciliation by hand.
+func ReconcilingID(day string) string { return "reconcile-" + day }
 
 // Search attributes of a saga. They are never encrypted: no openid, phone or name.
 var (
@@ -52,7 +61,8 @@ type Word struct {
 	Evidence  []string      `json:"evidence,omitempty"`
 }
 
-// RefundResult says that WeChat has news of a refund; the saga asks what it is.
+// RefundResult says that WeChat has news of a refund; the saga asks what it is. It
+// has no number where an order query showed only that money went back.
 type RefundResult struct {
 	OutRefundNo string `json:"out_refund_no"`
 }

@@ -24,6 +24,9 @@ const (
 	pollOftenFor   = 7 * aDay // then once a day
 	restAtMost     = time.Hour
 	ownBooksRest   = 10 * time.Second // our own database is cheap to ask
+
+	billSilence = 5 * time.Minute  // between two pieces of a bill
+	billRest    = 30 * time.Minute // WeChat's own advice while a bill is being made
 )
 
 // quick is for our own books: it never gives up.

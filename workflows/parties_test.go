@@ -163,7 +163,14 @@ func (w *world) Refund(context.Context, string) (payment.Books, error) {
 		return payment.Books{}, errNoAnswer
 	}
 	w.said(w.refundState(w.refundOf(w.books.Refund)))
-	return w.left()
+	left, err := w.left()
+	if crossing := w.wechat.crossing; crossing != nil {
+		w.wechat.crossing = nil
+		w.mu.Unlock()
+		crossing()
+		w.mu.Lock()
+	}
+	return left, err
 }
 
 func (w *world) refundOf(r *payment.Refund) *refundAtWeChat {
@@ -178,6 +185,9 @@ func (w *world) HearRefund(_ context.Context, news activities.RefundNews) (payme
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	refund, ok := w.refunds[news.OutRefundNo]
+	if news.OutRefundNo == "" { // WeChat says that money went back, and not how much
+		refund, ok = &refundAtWeChat{}, true
+	}
 	if !ok || strings.HasPrefix(news.OutRefundNo, payment.RefundNumber(txID, 1)) || w.heard[news.OutRefundNo] {
 		return w.left()
 	}

@@ -4,6 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
@@ -221,6 +224,13 @@ func TestSomebodyElseGivesItBack(t *testing.T) {
 			want: ending{Stage: payment.Holding, RefundedFen: 850, Open: true,
 				Cases: []payment.CaseKind{payment.CaseForeignRefund}},
 		},
+		"before anything ships, under a number that nobody knows: a person looks": {
+			world: func(w *world) { w.orderKnownAt = 30 * time.Second },
+			during: func(r *sagaRun) {
+				r.after(10*time.Second, func() { r.SignalWorkflow(SignalRefundResult, RefundResult{}) })
+			},
+			want: ending{Stage: payment.Holding, Open: true, Cases: []payment.CaseKind{payment.CaseForeignRefund}},
+		},
 		"before anything ships, and a person lets it ship": {
 			world: func(w *world) { w.orderKnownAt = 30 * time.Second },
 			during: func(r *sagaRun) {
@@ -280,6 +290,36 @@ func TestSomebodyElseGivesItBack(t *testing.T) {
 				Cases: []payment.CaseKind{payment.CaseForeignRefund}},
 		},
 	})
+}
+
+// The answer to the refund call says that WeChat works on it; by the time it
+// arrives, a callback had it asked about, and WeChat had closed it.
+func TestAnAnswerThatWasOvertakenIsNotTheLastWord(t *testing.T) {
+	w := newWorld(t)
+	w.paidBefore(payment.Completed)
+	w.wechat.takes, w.wechat.closes = time.Hour, true
+	r := newRun(t, w)
+	arrived := make(chan struct{}, 1)
+	r.SetOnActivityCompletedListener(func(act *activity.Info, _ converter.EncodedValue, _ error) {
+		if act.ActivityType.Name == "QueryRefund" && len(arrived) == 0 {
+			arrived <- struct{}{} // before whatever comes after it
+		}
+	})
+	w.wechat.crossing = func() {
+		w.hurryRefunds()
+		r.SignalWorkflow(SignalRefundResult, RefundResult{OutRefundNo: payment.RefundNumber(txID, 1)})
+		select {
+		case <-arrived:
+		case <-time.After(10 * time.Second):
+			t.Error("the callback was not heard")
+		}
+	}
+	begun := r.Now()
+	r.asks(0, part(1, 850))
+	r.play(t)
+	if took := r.Now().Sub(begun); took >= terms.RefundPoll[0] {
+		t.Errorf("the saga went by the older answer for %s", took)
+	}
 }
 
 // WeChat has none of its number, by its own word or because nobody asked it yet.

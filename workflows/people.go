@@ -32,7 +32,7 @@ func (s *saga) called() bool {
 	}
 	var refund RefundResult
 	for workflow.GetSignalChannel(s.ctx, SignalRefundResult).ReceiveAsync(&refund) {
-		if number := refund.OutRefundNo; number != "" && !slices.Contains(s.refundNews, number) {
+		if number := refund.OutRefundNo; !slices.Contains(s.refundNews, number) {
 			s.refundNews = append(s.refundNews, number)
 		}
 		refund = RefundResult{}

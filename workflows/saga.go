@@ -85,11 +85,15 @@ func attempt(s *saga, how workflow.ActivityOptions, act func(context.Context, st
 		}
 	}
 	var left payment.Books
-	err := answer.Get(s.ctx, &left)
-	if err == nil {
-		s.books = left
+	if err := answer.Get(s.ctx, &left); err != nil {
+		return err
 	}
-	return err
+	crossed := !reflect.DeepEqual(before, s.books)
+	s.books = left
+	if crossed && readsWhatCrossed(s.ctx) {
+		return s.read() // another act wrote meanwhile, and nobody knows which was last
+	}
+	return nil
 }
 
 // turned tells whether a call left something else to do than the act it came in

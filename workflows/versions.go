@@ -11,3 +11,9 @@ import "go.temporal.io/sdk/workflow"
 func asksTheUnanswered(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, "ask-about-unanswered-refund", workflow.DefaultVersion, 1) >= 1
 }
+
+// readsWhatCrossed: where two acts were under way at once, the books are read after
+// both, because the answer that arrives last need not be the youngest.
+func readsWhatCrossed(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "read-after-crossing-acts", workflow.DefaultVersion, 1) >= 1
+}

@@ -91,6 +91,7 @@ type wechatWill struct {
 	closes        bool          // CLOSED instead of SUCCESS
 	silentUntil   time.Duration
 	blockedUntil  time.Duration // a refund that is not ours holds all of the money
+	crossing      func()        // happens while the answer to the next refund call is on its way
 }
 
 type refundAtWeChat struct {

@@ -73,6 +73,19 @@ func (c Cases) Parse(m *Mistakes) map[payment.CaseKind]string {
 	return owners
 }
 
+// Bills says which of WeChat's daily bills are fetched, besides the trade bill.
+type Bills struct {
+	FundFlow string `name:"fund-flow-bill" env:"FUND_FLOW_BILL" default:"off" help:"on or off: also fetch the daily fund-flow bill, and hold it against the trade bill."`
+}
+
+// FundFlowBill tells whether the fund-flow bill is fetched.
+func (b Bills) FundFlowBill(m *Mistakes) bool {
+	if b.FundFlow != "on" && b.FundFlow != "off" {
+		m.Add("FUND_FLOW_BILL", "must be on or off")
+	}
+	return b.FundFlow == "on"
+}
+
 // Sweeping is how often is looked for what a crash left behind.
 type Sweeping struct {
 	Every string `name:"sweep-every" env:"SWEEP_EVERY" default:"5s" help:"How often is looked for payments without a run."`

@@ -50,4 +50,13 @@ const (
 	CaseShippingReminder   CaseKind = "shipping_reminder"   // WeChat says that nobody told it what was shipped
 	CaseCloseStuck         CaseKind = "close_stuck"         // an order that WeChat would not close for a day
 	CaseCancelledWorkflow  CaseKind = "cancelled_workflow"  // somebody cancelled the run in Temporal
+
+	CaseBillMissingPayment CaseKind = "bill_missing_payment" // ours was paid that day, and WeChat's bill lacks it
+	CaseBillAmountMismatch CaseKind = "bill_amount_mismatch" // the bill names another amount, order, app or merchant
+	CaseBillMissingRefund  CaseKind = "bill_missing_refund"  // WeChat took our refund, and its bill lacks it
+	CaseBillRefundMismatch CaseKind = "bill_refund_mismatch" // the bill names another amount, payment or end of a refund
+	CaseBillRevoked        CaseKind = "bill_revoked"         // WeChat took a payment back
+	CaseBillFee            CaseKind = "bill_fee"             // fees that are not the rate's; one case a day
+	CaseBillFundFlow       CaseKind = "bill_fund_flow"       // the balance moved otherwise than the bill says
+	CaseBillOddLine        CaseKind = "bill_odd_line"        // a line that nobody can act on
 )

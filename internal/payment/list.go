@@ -68,3 +68,20 @@ type RequestPlace struct {
 
 // Place is the request's place in a list.
 func (r Request) Place() RequestPlace { return RequestPlace{r.CreatedAt, r.ID} }
+
+// ReportPlace orders reports: the newest day first.
+type ReportPlace struct {
+	Day string `json:"date"`
+}
+
+// Place is the report's place in a list.
+func (r Report) Place() ReportPlace { return ReportPlace{r.Day} }
+
+// DifferencePlace orders a day's differences: by what they are about.
+type DifferencePlace struct {
+	Kind    DifferenceKind `json:"kind"`
+	Subject string         `json:"subject"`
+}
+
+// Place is the difference's place in a list.
+func (d Difference) Place() DifferencePlace { return DifferencePlace{d.Kind, d.Subject} }

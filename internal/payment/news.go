@@ -16,8 +16,8 @@ type News struct {
 	NotificationID string
 	EventType      string
 	Payment        Payment // of a refund, and of unusable news, the numbers alone
-	OutRefundNo    string
-	Case           *Case // opened with the row; with verdict case, and only then
+	OutRefundNo    string  // of a refund; empty where an order query showed only that there is one
+	Case           *Case   // opened with the row; with verdict case, and only then
 }
 
 // NewsKind says what news is about.
@@ -66,6 +66,10 @@ func PaymentKey(p Payment) string { return "payment:" + p.TransactionID + ":" + 
 
 // RefundKey is the inbox key of news of a refund: a number has each status once.
 func RefundKey(outRefundNo, status string) string { return "refund:" + outRefundNo + ":" + status }
+
+// GoneBackKey is the inbox key of WeChat's word, when asked, that some of a
+// payment's money went back, under a number that it did not name.
+func GoneBackKey(transactionID string) string { return "gone_back:" + transactionID }
 
 // NoticeKey is the inbox key of everything else.
 func NoticeKey(notificationID string) string { return "notice:" + notificationID }

@@ -87,7 +87,7 @@ func (a *account) wechatSaid(ctx context.Context, tradeState string) error {
 // contradiction compares what we were told with what WeChat says when asked.
 func contradiction(told payment.Payment, word activities.Transaction) (payment.CaseKind, string) {
 	switch {
-	case word.TradeState != success:
+	case !word.Paid():
 		return "", ""
 	case word.MchID != told.MchID || word.AppID != told.AppID:
 		return payment.CaseForeignMerchant, "WeChat, when asked, names another merchant or app"
@@ -132,7 +132,11 @@ func (a *account) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	says := evidence{a.paid.TradeState, a.paid.Via, a.wechatSays, known, a.store.settings.large(a.paid.AmountFen), refundNews}
+	refundSeen, err := a.refundSeen(ctx)
+	if err != nil {
+		return err
+	}
+	says := evidence{a.paid.TradeState, a.paid.Via, a.wechatSays, known, a.store.settings.large(a.paid.AmountFen), refundNews, refundSeen}
 	switch unsettled := says.unsettled(); {
 	case unsettled == payment.AskWeChat:
 		return nil
@@ -214,7 +218,7 @@ func (a *account) quarantine(ctx context.Context, kind payment.CaseKind, why str
 // that somebody gave the money back without us.
 func (a *account) notPaid(ctx context.Context) error {
 	hold := payment.Hold{Reason: payment.CaseNotPaid, Direction: payment.Forward}
-	if a.wechatSays == "REFUND" {
+	if a.wechatSays == gaveBack {
 		hold.Reason = payment.CaseForeignRefund
 	}
 	return a.stop(ctx, hold, "WeChat, when asked, says "+a.wechatSays)

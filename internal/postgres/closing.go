@@ -9,17 +9,29 @@ import (
 )
 
 const knownPaymentSQL = `
-select exists (select from payments where transaction_id = @transaction_id)
-    or exists (select from inbox where transaction_id = @transaction_id and kind = 'payment' and verdict = 'accepted')`
+select exists (select from payments where transaction_id = @id)
+    or exists (select from inbox where transaction_id = @id and kind = 'payment' and verdict = 'accepted'),
+       exists (select from payments where transaction_id = @id and wechat_says = 'REFUND')
+    or exists (select from inbox where transaction_id = @id and kind = 'payment' and trade_state = 'REFUND')
+    or ` + refundAtWeChat
 
 // KeepFound writes a payment down that a query found, for the sweep to start its
 // saga. What is known already stays as it is: WeChat's word on it may have changed
-// since, and that is no contradiction.
+// since, and that is no contradiction. But money that went back without us is
+// news of a refund, before the goods follow it.
 func (s *Store) KeepFound(ctx context.Context, found payment.News) error {
-	var known bool
-	err := s.pool.QueryRow(ctx, knownPaymentSQL, pgx.NamedArgs{"transaction_id": found.Payment.TransactionID}).Scan(&known)
-	if err != nil || known {
+	paid := found.Payment
+	var known, heard bool
+	err := s.pool.QueryRow(ctx, knownPaymentSQL, pgx.NamedArgs{"id": paid.TransactionID}).Scan(&known, &heard)
+	switch {
+	case err != nil:
 		return fault(err)
+	case known && (heard || paid.TradeState != gaveBack):
+		return nil
+	case known:
+		found = payment.News{
+			Key: payment.GoneBackKey(paid.TransactionID), Kind: payment.NewsRefund, Verdict: payment.Accepted, Payment: paid,
+		}
 	}
 	_, err = s.Keep(ctx, found, payment.Delivery{})
 	return err

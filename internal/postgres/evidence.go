@@ -5,6 +5,9 @@ import "github.com/paysaga/paysaga/internal/payment"
 // success is the only trade_state that is money.
 const success = "SUCCESS"
 
+// gaveBack is the trade_state of what was paid, and of which WeChat has a refund.
+const gaveBack = "REFUND"
+
 // askAgain stands in wechat_says after a person asked to try again: WeChat's
 // earlier word no longer counts, and a callback's alone does not either.
 const askAgain = "ASK_AGAIN"
@@ -17,6 +20,7 @@ type evidence struct {
 	orderKnown bool
 	large      bool // enough to be asked about in any case
 	refundNews bool // WeChat told of a refund of it that the books do not know
+	refundSeen bool // the books know a refund of it, for which it was held before
 }
 
 // unsettled says what is missing before the payment can be judged. News that no
@@ -39,5 +43,9 @@ func (s Settings) large(amountFen int64) bool {
 	return s.AskAboveFen != nil && amountFen > *s.AskAboveFen
 }
 
-// denied tells whether WeChat was asked and did not say SUCCESS.
-func (e evidence) denied() bool { return e.wechatSays != "" && e.wechatSays != success }
+// denied tells whether WeChat was asked and did not say that it was paid. With a
+// refund it was; nobody but a person goes on from there, and only from one that
+// the books know.
+func (e evidence) denied() bool {
+	return e.wechatSays != "" && e.wechatSays != success && !(e.wechatSays == gaveBack && e.refundSeen)
+}

@@ -19,38 +19,68 @@ func (s *Store) RefundHeard(ctx context.Context, transactionID string, word acti
 	if err := clear(word); err != nil {
 		return payment.Books{}, err
 	}
-	return s.change(ctx, transactionID, func(a *account) error {
-		_, err := a.told(ctx, word.OutRefundNo)
-		switch {
-		case err == nil:
-			return a.refundSaid(ctx, word)
-		case !errors.Is(err, pgx.ErrNoRows):
-			return err
-		case word.TransactionID != a.id() || word.AmountFen <= 0 || word.AmountFen > a.paid.AmountFen:
-			return a.openCase(ctx, payment.CaseConflictingNews, word.OutRefundNo,
-				fmt.Sprintf("%s: WeChat names a refund of %d fen, or of another payment", word.OutRefundNo, word.AmountFen))
-		}
-		return a.madeElsewhere(ctx, word)
-	})
+	return s.change(ctx, transactionID, func(a *account) error { return a.hear(ctx, word) })
+}
+
+func (a *account) hear(ctx context.Context, word activities.RefundWord) error {
+	_, err := a.told(ctx, word.OutRefundNo)
+	switch {
+	case err == nil:
+		return a.refundSaid(ctx, word)
+	case !errors.Is(err, pgx.ErrNoRows):
+		return err
+	case word.TransactionID != a.id() || word.AmountFen <= 0 || word.AmountFen > a.paid.AmountFen:
+		return a.openCase(ctx, payment.CaseConflictingNews, word.OutRefundNo,
+			fmt.Sprintf("%s: WeChat names a refund of %d fen, or of another payment", word.OutRefundNo, word.AmountFen))
+	}
+	return a.madeElsewhere(ctx, word)
 }
 
 func (a *account) madeElsewhere(ctx context.Context, word activities.RefundWord) error {
 	if err := a.writeForeign(ctx, word); err != nil {
 		return err
 	}
-	detail := fmt.Sprintf("refund %s of %d fen is %s at WeChat, and not ours", word.OutRefundNo, word.AmountFen, word.State)
-	shipment, err := a.shipment(ctx)
-	if err != nil {
+	if err := a.dropRefused(ctx); err != nil {
 		return err
 	}
-	unshipped := a.stage == payment.Received || a.stage == payment.Paid && shipment == payment.ShipNone
-	if unshipped && word.State != payment.RefundClosed {
+	detail := fmt.Sprintf("refund %s of %d fen is %s at WeChat, and not ours", word.OutRefundNo, word.AmountFen, word.State)
+	unshipped, err := a.unshipped(ctx)
+	switch {
+	case err != nil:
+		return err
+	case unshipped && word.State != payment.RefundClosed:
 		return a.stop(ctx, payment.Hold{Reason: payment.CaseForeignRefund, Direction: payment.Forward}, detail)
 	}
 	if err := a.openCase(ctx, payment.CaseForeignRefund, word.OutRefundNo, detail); err != nil {
 		return err
 	}
 	return a.addsUp(ctx, string(payment.CaseForeignRefund))
+}
+
+// unshipped tells whether nobody has asked the shop to ship yet.
+func (a *account) unshipped(ctx context.Context) (bool, error) {
+	shipment, err := a.shipment(ctx)
+	return a.stage == payment.Received || a.stage == payment.Paid && shipment == payment.ShipNone, err
+}
+
+// dropRefused gives up the refund that WeChat refused, and that the payment is held
+// for, where it asks for more than others left: what is left goes under a new number.
+func (a *account) dropRefused(ctx context.Context) error {
+	if a.hold.Reason != payment.CaseRefundRefused {
+		return nil
+	}
+	open, err := a.openRefund(ctx)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	purse, err := a.purse(ctx)
+	if err != nil || purse.leftFen >= 0 {
+		return err
+	}
+	return a.withdraw(ctx, open, "somebody else's refund left too little for it")
 }
 
 const foreignSQL = `
@@ -83,6 +113,16 @@ select exists (select from inbox i
 // may have come before the news of the payment itself.
 func (a *account) refundNews(ctx context.Context) (yes bool, err error) {
 	err = a.tx.QueryRow(ctx, refundNewsSQL, pgx.NamedArgs{"transaction_id": a.id()}).Scan(&yes)
+	return yes, err
+}
+
+const refundSeenSQL = `
+select exists (select from refunds where transaction_id = @transaction_id and is_foreign and state <> 'closed')`
+
+// refundSeen tells whether the books know a refund that somebody else made. A
+// payment that is not judged yet was held for it.
+func (a *account) refundSeen(ctx context.Context) (yes bool, err error) {
+	err = a.tx.QueryRow(ctx, refundSeenSQL, pgx.NamedArgs{"transaction_id": a.id()}).Scan(&yes)
 	return yes, err
 }
 

@@ -101,7 +101,7 @@ func TestAPaymentThatWasRefundedBeforeWeHeardOfItIsAskedAbout(t *testing.T) {
 				t.Errorf("unsettled: %q", books.Unsettled)
 			}
 			if row.want == payment.Received {
-				w.want(w.must(w.WeChatSaid(t.Context(), txn, activities.Transaction{TradeState: "REFUND"})), payment.Holding)
+				w.want(w.must(w.WeChatSaid(t.Context(), txn, found("REFUND"))), payment.Holding)
 			}
 		})
 	}
@@ -205,6 +205,23 @@ func TestOursShrinksToWhatSomebodyElseLeft(t *testing.T) {
 		w.ok(err)
 		if ours.AmountFen != 12000 || ours.OutRefundNo == first.OutRefundNo {
 			t.Errorf("%+v", ours)
+		}
+	})
+	t.Run("if WeChat was asked and gave no answer, not before it has said no", func(t *testing.T) {
+		t.Parallel()
+		w := open(t)
+		w.compensating()
+		first := w.claimRefund()
+		w.elsewhere(payment.RefundSuccess, 850)
+		if got := w.refundState(first.OutRefundNo); got != payment.RefundRequested {
+			t.Errorf("what WeChat may have is %s", got)
+		}
+		w.hold(txn, payment.CaseCancelledWorkflow, time.Time{})
+		w.must(w.RefundHeard(t.Context(), txn, activities.RefundWord{
+			TransactionID: txn, OutRefundNo: "CONSOLE2", State: payment.RefundSuccess, AmountFen: 100,
+		}))
+		if got := w.refundState(first.OutRefundNo); got != payment.RefundRequested {
+			t.Errorf("what WeChat may have is %s, now that it is held", got)
 		}
 	})
 	t.Run("and a part is refused", func(t *testing.T) {

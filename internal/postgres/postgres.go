@@ -59,6 +59,7 @@ var _ interface {
 	activities.EvidenceLedger
 	activities.OrderLedger
 	activities.UpkeepLedger
+	activities.BillLedger
 } = (*Store)(nil)
 
 // connections is how many one process uses at most, unless the URL says otherwise

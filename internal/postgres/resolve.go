@@ -11,10 +11,23 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
-// RefuseRequest ends a request that its evidence did not bear out.
-func (s *Store) RefuseRequest(ctx context.Context, requestID, detail string) (payment.Books, error) {
+// RefuseRequest ends a request that its evidence did not bear out. The refunds that
+// were named and that WeChat has are written down all the same: that is how the
+// books hear of one that somebody made in its console.
+func (s *Store) RefuseRequest(ctx context.Context, requestID, detail string, named ...activities.RefundWord) (payment.Books, error) {
 	return s.changeRequest(ctx, requestID, func(a *account, request payment.Request) error {
-		return a.endRequest(ctx, request.ID, payment.RequestRefused, oneLine(detail, 300))
+		if err := a.endRequest(ctx, request.ID, payment.RequestRefused, oneLine(detail, 300)); err != nil {
+			return err
+		}
+		for _, word := range named {
+			if clear(word) != nil {
+				continue
+			}
+			if err := a.hear(ctx, word); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
