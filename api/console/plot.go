@@ -31,6 +31,7 @@ type row struct {
 }
 
 const (
+	widestBar                                = 60.0
 	plotLeft, plotTop, plotRight, plotBottom = 40.0, 10.0, 715.0, 175.0
 )
 
@@ -43,12 +44,13 @@ func bars(labels []string, a, b []int64) plot {
 		p.Marks = append(p.Marks, mark{Y: y, Text: fmt.Sprint(part)})
 	}
 	slot := (plotRight - plotLeft) / float64(max(1, len(labels)))
-	width := slot * 0.7
+	both := min(slot*0.7, widestBar)
+	width := both
 	if b != nil {
 		width /= 2
 	}
 	for i, label := range labels {
-		x := plotLeft + slot*float64(i) + slot*0.15
+		x := plotLeft + slot*(float64(i)+0.5) - both/2
 		height := (plotBottom - plotTop) * float64(a[i]) / float64(top)
 		p.Bars = append(p.Bars, bar{X: x, Y: plotBottom - height, Width: width, Height: height, Label: label, LabelX: plotLeft + slot*(float64(i)+0.5)})
 		r := row{Label: label, A: a[i]}
