@@ -38,6 +38,24 @@ func (d desk) post(path, key string, body, into any) error {
 	return d.call(http.MethodPost, path, key, body, into)
 }
 
+// pass hands the API's own answer on, as it is written.
+func (d desk) pass(w http.ResponseWriter, path string) error {
+	r, err := d.request(http.MethodGet, path, nil)
+	if err == nil {
+		d.api.ServeHTTP(w, r)
+	}
+	return err
+}
+
+func (d desk) request(method, path string, body io.Reader) (*http.Request, error) {
+	ctx := context.WithValue(context.WithoutCancel(d.r.Context()), chi.RouteCtxKey, nil) // the page's own route is not the API's
+	r, err := http.NewRequestWithContext(api.WithCaller(ctx, d.by), method, path, body)
+	if err == nil {
+		r.RemoteAddr = d.r.RemoteAddr
+	}
+	return r, err
+}
+
 func (d desk) call(method, path, key string, body, into any) error {
 	var sent io.Reader
 	if body != nil {
@@ -47,13 +65,10 @@ func (d desk) call(method, path, key string, body, into any) error {
 		}
 		sent = bytes.NewReader(text)
 	}
-	ctx := context.WithValue(context.WithoutCancel(d.r.Context()), chi.RouteCtxKey, nil) // the page's own route is not the API's
-	ctx = api.WithCaller(ctx, d.by)
-	r, err := http.NewRequestWithContext(ctx, method, path, sent)
+	r, err := d.request(method, path, sent)
 	if err != nil {
 		return err
 	}
-	r.RemoteAddr = d.r.RemoteAddr
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
 	}

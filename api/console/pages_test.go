@@ -51,7 +51,8 @@ func newDesktop(t *testing.T) *desktop {
 		"GET /v1/cases":                        `{"items":[` + aCase + `],"next_cursor":"abc"}`,
 		"GET /v1/cases/c1":                     aCase,
 		"GET /v1/approvals":                    `{"items":[` + fmt.Sprintf(aRequest, "ben") + `]}`,
-		"GET /v1/reports":                      `{"items":[]}`,
+		"GET /v1/reports":                      `{"items":[{"date":"2026-01-01","state":"settled","differences":2}],"next_cursor":"abc"}`,
+		"GET /v1/reports/2026-01-01":           `{"report":{"date":"2026-01-01","state":"settled"},"items":[{"kind":"bill_unknown_payment","subject":"` + hostile + `","theirs_fen":5,"detail":"` + hostile + `","became":"started"}]}`,
 		"GET /v1/today":                        `{"day":"2026-01-01","payments":1,"hours":[{"payments":3,"refunds":1}],"shipped":{"count":1,"p50_s":0.2,"p95_s":70,"within":[{"at_most_s":1,"count":1}]},"holding":[{"reason":"ship_unknown","count":1,"since":"2026-01-01T00:00:00Z"}]}`,
 		"POST /v1/payments/4200001/compensate": `{"request_id":"req_9","state":"queued"}`,
 		"POST /v1/payments/4200001/refunds":    `{"request_id":"req_9","state":"queued"}`,
@@ -109,7 +110,7 @@ func (d *desktop) send(method, path, form string, header ...string) *httptest.Re
 var pages = []string{
 	"/console/", "/console/cases/c1", "/console/search", "/console/search?q=TEA", "/console/payments/4200001",
 	"/console/payments/4200001/compensate", "/console/payments/4200001/retry", "/console/payments/4200001/resolve",
-	"/console/approvals", "/console/bulk", "/console/reports", "/console/today", "/console/nothing",
+	"/console/approvals", "/console/bulk", "/console/reports", "/console/reports/2026-01-01", "/console/today", "/console/nothing",
 }
 
 var (

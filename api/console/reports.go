@@ -3,56 +3,48 @@ package console
 import (
 	"net/http"
 	"net/url"
-	"time"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/paysaga/paysaga/internal/payment"
 )
 
-// sums is one side of a reconciliation.
-type sums struct {
-	Payments    int64 `json:"payments"`
-	PaidFen     int64 `json:"paid_fen"`
-	Refunds     int64 `json:"refunds"`
-	RefundedFen int64 `json:"refunded_fen"`
-}
-
-// report is what GET /v1/reports/{date} answers, and in a list its head alone.
-type report struct {
-	Day         string       `json:"day"`
-	State       string       `json:"state"`
-	At          time.Time    `json:"at"`
-	Bill        sums         `json:"bill"`
-	Books       sums         `json:"books"`
-	FeeMilliFen int64        `json:"fee_milli_fen"`
-	Differences []difference `json:"differences"`
-	Count       int64        `json:"difference_count"`
-}
-
-type difference struct {
-	Kind      string `json:"kind"`
-	Subject   string `json:"subject"`
-	OursFen   int64  `json:"ours_fen"`
-	TheirsFen int64  `json:"theirs_fen"`
-	Detail    string `json:"detail"`
-	Became    string `json:"became"`
+type reportsPage struct {
+	Reports []payment.Report
+	More    string
 }
 
 // reports are the days that were compared, the newest first.
 func (s *server) reports(v *visit) error {
 	q := filled(v.r)
-	var got list[report]
+	var got list[payment.Report]
 	if err := v.desk.get("/v1/reports"+v.ask(q), &got); err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, "reports.html", frame{
-		Section: "reports", Title: v.t("reports.title"), It: map[string]any{"Reports": got.Items, "More": got.more("/console/reports", q)},
+		Section: "reports", Title: v.t("reports.title"), It: reportsPage{Reports: got.Items, More: got.more("/console/reports", q)},
 	})
 }
 
+// reportPage is one day: how both sides add up, and a page of what differs.
+type reportPage struct {
+	Report payment.Report `json:"report"`
+	list[payment.Difference]
+	More string `json:"-"`
+}
+
+// report shows a day, or as 2026-11-21.csv hands all of it out.
 func (s *server) report(v *visit) error {
-	var got report
-	if err := v.desk.get("/v1/reports/"+url.PathEscape(chi.URLParam(v.r, "day")), &got); err != nil {
+	day := chi.URLParam(v.r, "day")
+	if csv, ok := strings.CutSuffix(day, ".csv"); ok {
+		return v.desk.pass(v.w, "/v1/reports/"+url.PathEscape(csv)+"?format=csv")
+	}
+	q := filled(v.r)
+	var it reportPage
+	if err := v.desk.get("/v1/reports/"+url.PathEscape(day)+v.ask(q), &it); err != nil {
 		return err
 	}
-	return v.show(http.StatusOK, "report.html", frame{Section: "reports", Title: v.title("report.title", got.Day), It: got})
+	it.More = it.more("/console/reports/"+url.PathEscape(day), q)
+	return v.show(http.StatusOK, "report.html", frame{Section: "reports", Title: v.title("report.title", day), It: it})
 }

@@ -46,6 +46,9 @@ func TestEveryWordOfTheBooksHasWordsForPeople(t *testing.T) {
 	for _, row := range []struct{ file, kind, family string }{
 		{books + "case.go", "CaseKind", "case"},
 		{books + "case.go", "CaseKind", "todo"},
+		{books + "report.go", "DifferenceKind", "case"},
+		{books + "report.go", "ReportState", "report"},
+		{books + "report.go", "Became", "became"},
 		{books + "payment.go", "Stage", "stage"},
 		{books + "request.go", "RequestState", "request"},
 		{books + "request.go", "RequestKind", "act"},

@@ -9,9 +9,6 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
-// beijing is the clock that WeChat, its bills and the merchant live by.
-var beijing = time.FixedZone("UTC+8", 8*60*60)
-
 // parse reads every page once a language. The program does not start with a page
 // that cannot be read.
 func parse() map[language]*template.Template {
@@ -32,6 +29,14 @@ func functions(l language) template.FuncMap {
 	return template.FuncMap{
 		"t":    t,
 		"yuan": yuan,
+		// perhaps is an amount that one side may not have.
+		"perhaps": func(fen *int64) string {
+			if fen == nil {
+				return "—"
+			}
+			return yuan(*fen)
+		},
+		"milli": func(milliFen int64) string { return yuan(milliFen / 1000) },
 		// word is a state or kind of the books in the reader's language.
 		"word": func(family string, value any) string {
 			key := fmt.Sprintf("%s.%v", family, value)
@@ -41,7 +46,7 @@ func functions(l language) template.FuncMap {
 			return fmt.Sprint(value)
 		},
 		"knows": func(family string, value any) bool { _, ok := texts[fmt.Sprintf("%s.%v", family, value)]; return ok },
-		"at":    func(at time.Time) string { return at.In(beijing).Format("2006-01-02 15:04:05") },
+		"at":    func(at time.Time) string { return at.In(payment.Beijing).Format("2006-01-02 15:04:05") },
 		"iso":   func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
 		"due":   func(due, now time.Time) string { return awayFrom(l, due, now) },
 		"past":  func(due, now time.Time) bool { return due.Before(now) },
