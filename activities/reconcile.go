@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -27,8 +28,9 @@ type BillLedger interface {
 	// SettleBill acts on the next atMost differences of a day that nobody acted
 	// on, and tells how many it found. Repeats act on nothing twice.
 	SettleBill(ctx context.Context, day string, atMost int) (settled int, err error)
-	// CloseBill notes that a day is settled, and returns its report.
-	CloseBill(ctx context.Context, day string) (payment.Report, error)
+	// CloseBill notes that a day is settled, and returns what the last comparison
+	// found with what became of it, at most the first atMost.
+	CloseBill(ctx context.Context, day string, atMost int) (payment.Comparison, error)
 }
 
 // BillFetch is one reading of a bill.
@@ -67,10 +69,17 @@ const (
 	DifferencesAtMost = 200
 )
 
+// billsHandedOut is how far back WeChat has bills, for certain. Of an older day it
+// may say that nothing was traded, and that is not to be believed.
+const billsHandedOut = 89 * 24 * time.Hour
+
 // FetchBill reads a day's trade bill into the books. A day on which nothing was
 // traded has an empty bill, and is compared like any other. Idempotent by day: the
 // last whole reading counts.
 func (b *Bills) FetchBill(ctx context.Context, day string) (Fetched, error) {
+	if day < payment.BillDay(time.Now().Add(-billsHandedOut)) {
+		return Fetched{}, fault(payment.Failf(payment.Invalid, "bill_too_old", "WeChat hands a bill out for three months"))
+	}
 	fetch, err := b.Ledger.BeginBill(ctx, day)
 	if err != nil {
 		return Fetched{}, fault(err)
@@ -107,10 +116,14 @@ func (b *Bills) FetchBill(ctx context.Context, day string) (Fetched, error) {
 	return Fetched{Lines: fetch.Lines, FundFlow: b.FundFlow}, nil
 }
 
-// stubborn keeps asking for a bill, but not for one of a day that WeChat calls wrong.
+// stubborn keeps asking for a bill, whatever WeChat says, but not for one of a day
+// that is no day of its bills.
 func stubborn(err error) error {
-	if payment.KindOf(err) == payment.Invalid {
+	switch code := payment.CodeOf(err); {
+	case payment.KindOf(err) == payment.Invalid:
 		return err
+	case code == "invalid_request", code == "param_error":
+		return payment.Fail(payment.Invalid, code, "WeChat has no bill of such a day", err)
 	}
 	return patience(err)
 }
@@ -163,15 +176,15 @@ func (b *Bills) CompareBill(ctx context.Context, day string) (payment.Comparison
 
 // SettleBill acts on every difference of a day that nobody acted on: it starts a
 // saga, has one ask, or opens a case. Idempotent by difference.
-func (b *Bills) SettleBill(ctx context.Context, day string) (payment.Report, error) {
+func (b *Bills) SettleBill(ctx context.Context, day string) (payment.Comparison, error) {
 	for done := int64(0); ; {
 		settled, err := b.Ledger.SettleBill(ctx, day, settledAtOnce)
 		if err != nil {
-			return payment.Report{}, fault(err)
+			return payment.Comparison{}, fault(err)
 		}
 		if settled == 0 {
-			report, err := b.Ledger.CloseBill(ctx, day)
-			return report, fault(err)
+			left, err := b.Ledger.CloseBill(ctx, day, DifferencesAtMost)
+			return left, fault(err)
 		}
 		done += int64(settled)
 		activity.RecordHeartbeat(ctx, Progress{Done: done})

@@ -12,8 +12,9 @@ import (
 func (d *desk) aDay(t *testing.T, day string, subjects ...string) {
 	t.Helper()
 	d.Exec(t, `
+		with fetched as (insert into bill_fetches (day) values ($1) returning id)
 		insert into bill_reports (day, fetch_id, state, lines, payments, payments_fen, our_payments, our_payments_fen, compared_at, settled_at)
-		values ($1, nextval('bill_fetches'), 'settled', 3, 2, 200, 3, 300, now(), now())`, day)
+		select $1, id, 'settled', 3, 2, 200, 3, 300, now(), now() from fetched`, day)
 	for _, subject := range subjects {
 		d.Exec(t, `insert into bill_differences (day, kind, subject, transaction_id, out_trade_no, ours_fen, detail, became)
 			values ($1, 'bill_odd_line', $2, '4200001', $2, -100, $2, 'case')`, day, subject)

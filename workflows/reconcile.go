@@ -75,15 +75,15 @@ func Reconcile(ctx workflow.Context, in ReconcileInput) (payment.Report, error) 
 	}
 
 	at.Doing = Settling
-	var report payment.Report
-	if err := workflow.ExecuteActivity(inTheBill(ctx, "act on what differs"), bills.SettleBill, at.Day).Get(ctx, &report); err != nil {
-		return report, err
+	var left payment.Comparison
+	if err := workflow.ExecuteActivity(inTheBill(ctx, "act on what differs"), bills.SettleBill, at.Day).Get(ctx, &left); err != nil {
+		return payment.Report{}, err
 	}
-	at.Doing = Settled
+	at.Comparison, at.Doing = &left, Settled
 	if in.Day != "" { // a person's choice, and no success of the schedule's
-		return report, nil
+		return left.Report, nil
 	}
-	return report, noteSuccess(ctx, ScheduleReconciliation)
+	return left.Report, noteSuccess(ctx, ScheduleReconciliation)
 }
 
 // day is the day whose bill is the newest that WeChat has, unless one is named.

@@ -58,9 +58,9 @@ func (c *clerk) CompareBill(_ context.Context, day string) (payment.Comparison, 
 	return payment.Comparison{Report: payment.Report{Day: day, State: payment.ReportCompared, Differences: 1}}, nil
 }
 
-func (c *clerk) SettleBill(_ context.Context, day string) (payment.Report, error) {
+func (c *clerk) SettleBill(_ context.Context, day string) (payment.Comparison, error) {
 	c.settled++
-	return payment.Report{Day: day, State: payment.ReportSettled, Differences: 1}, nil
+	return payment.Comparison{Report: payment.Report{Day: day, State: payment.ReportSettled, Differences: 1}}, nil
 }
 
 func (c *clerk) NoteSuccess(_ context.Context, schedule string) error {

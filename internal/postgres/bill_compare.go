@@ -69,6 +69,7 @@ func (s *Store) CompareBill(ctx context.Context, day string, atMost int) (paymen
 			_, err := tx.Exec(ctx, sql, pgx.NamedArgs{
 				"day": day, "day_before": payment.BillDay(from.Add(-time.Hour)), "mchid": s.settings.MchID,
 				"from": from, "since": from.Add(-midnight), "until": to.Add(-midnight),
+				"morning": from.Add(midnight), "evening": from.Add(-time.Hour),
 			})
 			if err != nil {
 				return err
@@ -79,12 +80,7 @@ func (s *Store) CompareBill(ctx context.Context, day string, atMost int) (paymen
 	if err != nil {
 		return payment.Comparison{}, missing("bill", err)
 	}
-	report, err := s.Report(ctx, day)
-	if err != nil {
-		return payment.Comparison{}, err
-	}
-	differences, err := s.standing(ctx, day, atMost)
-	return payment.Comparison{Report: report, Differences: differences}, err
+	return s.comparison(ctx, day, atMost)
 }
 
 // A difference is the same one as long as its day, kind and subject are.

@@ -93,10 +93,14 @@ const standingSQL = differenceColumns + `
  order by became <> 'nothing', kind, subject
  limit @at_most`
 
-// standing are the differences that the last comparison found, those first that
-// nobody acted on.
-func (s *Store) standing(ctx context.Context, day string, atMost int) ([]payment.Difference, error) {
+// comparison is a day's report with the differences that the last comparison
+// found, those first that nobody acted on.
+func (s *Store) comparison(ctx context.Context, day string, atMost int) (payment.Comparison, error) {
+	report, err := s.Report(ctx, day)
+	if err != nil {
+		return payment.Comparison{}, err
+	}
 	rows, _ := s.pool.Query(ctx, standingSQL, pgx.NamedArgs{"day": day, "at_most": atMost}) // its error comes back below
 	differences, err := pgx.CollectRows(rows, readDifference)
-	return differences, fault(err)
+	return payment.Comparison{Report: report, Differences: differences}, fault(err)
 }

@@ -66,9 +66,9 @@ select 'bill_missing_payment', p.transaction_id, p.transaction_id, p.out_trade_n
    and (p.paid_at >= @from or exists (select from bill_reports where day = @day_before))
    and case when p.wechat_says in ('', 'ASK_AGAIN') then p.trade_state else p.wechat_says end in ('SUCCESS', 'REFUND')
    and not exists (select from held h where h.transaction_id = p.transaction_id and h.state <> 'REFUND')
-   and not exists (select from bill_lines l join bill_reports b on b.fetch_id = l.fetch_id
-                    where b.day = @day_before and l.day = @day_before
-                      and l.transaction_id = p.transaction_id and l.state <> 'REFUND')
+   and (p.paid_at >= @morning or p.transaction_id not in (
+         select l.transaction_id from bill_lines l join bill_reports b on b.fetch_id = l.fetch_id
+          where b.day = @day_before and l.traded_at >= @evening and l.state <> 'REFUND'))
 union all
 select 'bill_missing_refund', r.out_refund_no, r.transaction_id, p.out_trade_no, r.amount_fen, null,
        'WeChat has taken it, and no bill names it'

@@ -158,10 +158,10 @@ func (s *Store) endDifference(ctx context.Context, tx pgx.Tx, d unsettled) error
 
 const closeBillSQL = `update bill_reports set state = 'settled', settled_at = now() where day = @day`
 
-// CloseBill notes that a day is settled, and returns its report.
-func (s *Store) CloseBill(ctx context.Context, day string) (payment.Report, error) {
+// CloseBill notes that a day is settled, and returns what stands.
+func (s *Store) CloseBill(ctx context.Context, day string, atMost int) (payment.Comparison, error) {
 	if _, err := s.pool.Exec(ctx, closeBillSQL, pgx.NamedArgs{"day": day}); err != nil {
-		return payment.Report{}, fault(err)
+		return payment.Comparison{}, fault(err)
 	}
-	return s.Report(ctx, day)
+	return s.comparison(ctx, day, atMost)
 }

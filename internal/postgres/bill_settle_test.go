@@ -48,7 +48,7 @@ func TestADayThatComesAgainChangesNothing(t *testing.T) {
 		Became: "bill_amount_mismatch 4200000001 case, bill_fee 4200000007 case, bill_fee 4200000008 case, " +
 			"bill_missing_payment 4200000005 case, bill_missing_refund R1 case, " +
 			"bill_unknown_payment 4200000007 started, bill_unknown_payment 4200000008 started, bill_unknown_refund CONSOLE1 asked",
-		Cases: "bill_amount_mismatch 4200000001 1, bill_fee 2026-11-20 1, bill_missing_payment 4200000005 1, bill_missing_refund R1 1",
+		Cases: "bill_amount_mismatch 4200000001 1, bill_fee " + billDay + " 1, bill_missing_payment 4200000005 1, bill_missing_refund R1 1",
 		Inbox: "bill payment 4200000007 accepted 1, bill payment 4200000008 accepted 1, bill refund CONSOLE1 accepted 1",
 	}
 	w.receives(billDay, bill...)
@@ -80,7 +80,7 @@ func TestADayThatComesAgainChangesNothing(t *testing.T) {
 	w.settles(billDay)
 	want.Became = strings.NewReplacer("bill_amount_mismatch 4200000001 case", "bill_amount_mismatch 4200000001 settled gone",
 		"bill_fee 4200000007 case", "bill_fee 4200000007 settled gone", "R1 case", "R1 settled gone").Replace(want.Became)
-	want.Cases = "bill_fee 2026-11-20 1" // one wrong fee is left
+	want.Cases = "bill_fee " + billDay + " 1" // one wrong fee is left
 	w.wantLeft(want)
 
 	bill[2].FeeMilliFen = 77000
@@ -153,7 +153,7 @@ func TestTheReportCountsBothSides(t *testing.T) {
 	if diff := cmp.Diff(want, report); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if report, err := w.Report(t.Context(), "2026-11-19"); payment.KindOf(err) != payment.NotFound {
+	if report, err := w.Report(t.Context(), dayBefore); payment.KindOf(err) != payment.NotFound {
 		t.Errorf("a day that never was: %+v, %v", report, err)
 	}
 }
@@ -165,10 +165,10 @@ func TestTheBalanceIsHeldAgainstTheBill(t *testing.T) {
 		want   string
 	}{
 		"it agrees":                {func(*payment.FundFlow) {}, ""},
-		"other income":             {func(f *payment.FundFlow) { f.PaymentsFen++ }, "bill_fund_flow 2026-11-20 payments"},
-		"other refunds":            {func(f *payment.FundFlow) { f.RefundsFen-- }, "bill_fund_flow 2026-11-20 refunds"},
-		"other fees":               {func(f *payment.FundFlow) { f.FeesFen++ }, "bill_fund_flow 2026-11-20 fees"},
-		"nothing moved: all of it": {func(f *payment.FundFlow) { *f = payment.FundFlow{} }, "bill_fund_flow 2026-11-20 fees, bill_fund_flow 2026-11-20 payments, bill_fund_flow 2026-11-20 refunds"},
+		"other income":             {func(f *payment.FundFlow) { f.PaymentsFen++ }, "bill_fund_flow " + billDay + " payments"},
+		"other refunds":            {func(f *payment.FundFlow) { f.RefundsFen-- }, "bill_fund_flow " + billDay + " refunds"},
+		"other fees":               {func(f *payment.FundFlow) { f.FeesFen++ }, "bill_fund_flow " + billDay + " fees"},
+		"nothing moved: all of it": {func(f *payment.FundFlow) { *f = payment.FundFlow{} }, "bill_fund_flow " + billDay + " fees, bill_fund_flow " + billDay + " payments, bill_fund_flow " + billDay + " refunds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -208,7 +208,7 @@ func TestABillIsBelievedWholeOrNotAtAll(t *testing.T) {
 	if n := w.db.Int(t, `select count(*) from bill_lines`); n != 1 {
 		t.Errorf("%d lines are kept, want those of the last bill", n)
 	}
-	if _, err := w.CompareBill(t.Context(), "2026-11-19", 1); payment.KindOf(err) != payment.NotFound {
+	if _, err := w.CompareBill(t.Context(), dayBefore, 1); payment.KindOf(err) != payment.NotFound {
 		t.Errorf("a day without a bill: %v", err)
 	}
 }

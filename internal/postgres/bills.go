@@ -24,8 +24,10 @@ with old as (
 ), unfinished as (
   delete from bill_lines l
    where l.day = @day and not exists (select from bill_reports r where r.fetch_id = l.fetch_id)
+), begun as (
+  insert into bill_fetches (day) values (@day) returning id
 )
-select nextval('bill_fetches'),
+select (select id from begun),
        (select count(*) from payments where paid_at >= @from and paid_at < @to)
      + (select count(*) from refunds where not is_foreign and taken_at >= @from and taken_at < @to)`
 
@@ -122,7 +124,7 @@ select count(*) from believed`
 // BelieveBill makes a fetch the bill of its day. Busy where another reading of the
 // same bill came in between.
 func (s *Store) BelieveBill(ctx context.Context, fetch activities.BillFetch) error {
-	err := s.tx(ctx, func(tx pgx.Tx) error {
+	return s.tx(ctx, func(tx pgx.Tx) error {
 		var believed int
 		err := tx.QueryRow(ctx, believeBillSQL, pgx.NamedArgs{
 			"day": fetch.Day, "fetch_id": fetch.ID, "lines": fetch.Lines,
@@ -132,11 +134,6 @@ func (s *Store) BelieveBill(ctx context.Context, fetch activities.BillFetch) err
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	_, err = s.pool.Exec(ctx, `analyze bill_lines`) // a hundred thousand lines are news to the planner
-	return fault(err)
 }
 
 const fundFlowSQL = `

@@ -9,7 +9,13 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
-const billDay = "2026-11-20"
+// The bills' days: lines of much older ones are removed.
+var (
+	billDay   = payment.BillDay(time.Now().Add(-48 * time.Hour))
+	dayBefore = payment.BillDay(time.Now().Add(-72 * time.Hour))
+	dayAfter  = payment.BillDay(time.Now().Add(-24 * time.Hour))
+	weekAgo   = payment.BillDay(time.Now().Add(-7 * 24 * time.Hour))
+)
 
 // at is a moment of the bill's day, or of another, in Beijing.
 func at(clock string) time.Time {
@@ -76,9 +82,9 @@ func (w *world) settles(day string) payment.Report {
 		n, err := w.SettleBill(w.Context(), day, 2)
 		w.ok(err)
 		if n == 0 {
-			report, err := w.CloseBill(w.Context(), day)
+			left, err := w.CloseBill(w.Context(), day, 1)
 			w.ok(err)
-			return report
+			return left.Report
 		}
 	}
 }
@@ -121,8 +127,8 @@ func TestABillIsHeldAgainstTheBooks(t *testing.T) {
 		"another merchant":     {noon, []activities.BillLine{billed(txn, func(l *activities.BillLine) { l.MchID = "1" })}, "bill_amount_mismatch " + txn},
 		"another currency":     {noon, []activities.BillLine{billed(txn, func(l *activities.BillLine) { l.Currency = "HKD" })}, "bill_amount_mismatch " + txn},
 		"ours is not in it":    {noon, nil, "bill_missing_payment " + txn},
-		"ours is of yesterday": {func(w *world) { w.paidAt(at("2026-11-19 23:00:00")) }, nil, ""},
-		"ours is of tomorrow":  {func(w *world) { w.paidAt(at("2026-11-21 00:00:00")) }, nil, ""},
+		"ours is of yesterday": {func(w *world) { w.paidAt(at(dayBefore + " 23:00:00")) }, nil, ""},
+		"ours is of tomorrow":  {func(w *world) { w.paidAt(at(dayAfter + " 00:00:00")) }, nil, ""},
 		"ours is not paid, WeChat said": {func(w *world) {
 			noon(w)
 			w.db.Exec(w, `update payments set wechat_says = 'NOTPAY'`)
@@ -130,19 +136,19 @@ func TestABillIsHeldAgainstTheBooks(t *testing.T) {
 		"ours was paid to somebody else":                 {func(w *world) { noon(w); w.db.Exec(w, `update payments set mchid = '1'`) }, nil, ""},
 		"paid as the day ends: its bill may be the next": {func(w *world) { w.paidAt(at("23:55:00")) }, nil, ""},
 		"paid as the day before ended, and in neither bill": {func(w *world) {
-			w.paidAt(at("2026-11-19 23:55:00"))
-			w.receives("2026-11-19")
+			w.paidAt(at(dayBefore + " 23:55:00"))
+			w.receives(dayBefore)
 		}, nil, "bill_missing_payment " + txn},
-		"paid as the day before ended, and nobody has that day's bill": {func(w *world) { w.paidAt(at("2026-11-19 23:55:00")) }, nil, ""},
+		"paid as the day before ended, and nobody has that day's bill": {func(w *world) { w.paidAt(at(dayBefore + " 23:55:00")) }, nil, ""},
 		"paid as the day before ended, and in its bill": {func(w *world) {
-			w.paidAt(at("2026-11-19 23:55:00"))
-			w.receives("2026-11-19", billed(txn))
+			w.paidAt(at(dayBefore + " 23:55:00"))
+			w.receives(dayBefore, billed(txn, func(l *activities.BillLine) { l.At = at(dayBefore + " 23:55:00") }))
 		}, nil, ""},
 		"paid as the day began, and in the bill before": {func(w *world) {
 			w.paidAt(at("00:01:00"))
-			w.receives("2026-11-19", billed(txn))
+			w.receives(dayBefore, billed(txn, func(l *activities.BillLine) { l.At = at(dayBefore + " 23:59:30") }))
 		}, nil, ""},
-		"paid as the day before ended, and in this bill": {func(w *world) { w.paidAt(at("2026-11-19 23:55:00")) }, []activities.BillLine{billed(txn)}, ""},
+		"paid as the day before ended, and in this bill": {func(w *world) { w.paidAt(at(dayBefore + " 23:55:00")) }, []activities.BillLine{billed(txn)}, ""},
 		"the same payment twice":                         {noon, []activities.BillLine{billed(txn), billed(txn)}, "bill_odd_line " + txn},
 		"a state that nobody knows":                      {noon, []activities.BillLine{billed(txn), billed("42", func(l *activities.BillLine) { l.State = "EVIL" })}, "bill_odd_line 42"},
 		"a number that is none":                          {func(*world) {}, []activities.BillLine{billed("=1+1")}, "bill_odd_line =1+1"},
@@ -164,7 +170,7 @@ func TestABillIsHeldAgainstTheBooks(t *testing.T) {
 		"our refund was closed":                          {refunded(payment.RefundClosed), []activities.BillLine{billed(txn)}, ""},
 		"our refund was in an earlier bill": {func(w *world) {
 			refunded(payment.RefundSuccess)(w)
-			w.receives("2026-11-15", sentBack("R1", 50))
+			w.receives(weekAgo, sentBack("R1", 50))
 		}, []activities.BillLine{billed(txn)}, ""},
 		"a fee of half a fen more":        {noon, []activities.BillLine{billed(txn, func(l *activities.BillLine) { l.FeeMilliFen = 77600 })}, ""},
 		"a fee too high":                  {noon, []activities.BillLine{billed(txn, func(l *activities.BillLine) { l.FeeMilliFen = 78000 })}, "bill_fee " + txn},

@@ -1,8 +1,18 @@
 -- +goose Up
 
+create table bill_fetches (
+  id       bigint      generated always as identity primary key,
+  day      date        not null,
+  begun_at timestamptz not null default now()
+);
+comment on table  bill_fetches          is 'Every reading of a bill, also those that broke off.';
+comment on column bill_fetches.id       is 'Later readings have higher numbers; some may be missing.';
+comment on column bill_fetches.day      is 'Of the bill, in Beijing.';
+comment on column bill_fetches.begun_at is 'When WeChat was asked for it.';
+
 create table bill_reports (
   day               date        primary key,
-  fetch_id          bigint      not null,
+  fetch_id          bigint      not null references bill_fetches,
   state             text        not null check (state in ('fetched', 'compared', 'settled')),
   lines             bigint      not null check (lines >= 0),
   equal_lines       bigint      not null default 0,
@@ -28,7 +38,6 @@ create table bill_reports (
   constraint compared_when_said check (state = 'fetched' or compared_at is not null),
   constraint settled_when_said check (state <> 'settled' or settled_at is not null)
 );
-create sequence bill_fetches;
 
 comment on table  bill_reports                  is 'One row a day of WeChat''s trade bill: what it says, what we say, and how far the two were compared.';
 comment on column bill_reports.day              is 'The bill''s day, in Beijing.';
@@ -54,7 +63,6 @@ comment on column bill_reports.differences      is 'How many the last comparison
 comment on column bill_reports.fetched_at       is 'When the believed bill was read to its end.';
 comment on column bill_reports.compared_at      is 'When it was last held against the books; null until then.';
 comment on column bill_reports.settled_at       is 'When the differences were last acted on; null until then.';
-comment on sequence bill_fetches                is 'Numbers the fetches of bills.';
 
 create table bill_lines (
   fetch_id       bigint      not null,
@@ -162,5 +170,4 @@ drop index payments_by_paid_at;
 drop trigger refund_was_taken on refunds;
 drop function refund_was_taken;
 alter table refunds drop column taken_at;
-drop table bill_differences, bill_lines, bill_reports;
-drop sequence bill_fetches;
+drop table bill_differences, bill_lines, bill_reports, bill_fetches;
