@@ -212,7 +212,7 @@ func TestRealBillsAreBorneOut(t *testing.T) {
 		fees              payment.Fees
 	}{
 		"three payments": {"2021-01-28", []byte(three.Text), 0, payment.Sides{Ours: 3, OursFen: 3, Theirs: 3, TheirsFen: 3}, payment.Sides{}, payment.Fees{ExpectedMilliFen: 30}},
-		"a day of 45 lines": {"2019-02-19", testdata("19_axios_bill.ALL.csv"), 2, payment.Sides{Ours: 29, OursFen: 45, Theirs: 31, TheirsFen: 47},
+		"a day of 45 lines": {"2019-02-19", testdata("19_axios_bill.ALL.csv"), 2, payment.Sides{Ours: 29, OursFen: 43, Theirs: 31, TheirsFen: 47},
 			payment.Sides{Ours: 14, OursFen: 14, Theirs: 14, TheirsFen: 14}, payment.Fees{ExpectedMilliFen: 18330, ChargedMilliFen: 8000}},
 	} {
 		t.Run(name, func(t *testing.T) {
