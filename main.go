@@ -30,6 +30,7 @@ type playbill struct {
 	Migrate     migrateCmd     `cmd:"" help:"Prepare the database and Temporal; idempotent, safe beside running processes."`
 	Simulator   simulatorCmd   `cmd:"" help:"Play WeChat Pay and the shop, for development and tests."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running api or worker whether it is ready."`
+	Reconcile   reconcileCmd   `cmd:"" help:"Hold one day's bill against the books now; shows what differs before it acts."`
 	Audit       auditCmd       `cmd:"" help:"Look after the audit log."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
