@@ -33,7 +33,7 @@ func (c *reconcileCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	if _, _, err := payment.DayBounds(c.Date); err != nil {
 		m.Add("--date", "%v", err)
 	}
-	opts := temporalOptions(c.Histories, m)
+	opts, _ := temporalOptions(c.Histories, m)
 	if err := m.Err(); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (c *reconcileCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	if err != nil {
 		return err
 	}
-	watched := &watch{Client: temporal, run: run, converter: opts.DataConverter, out: newMeter(os.Stderr)}
+	watched := &watch{Client: temporal, run: run, options: opts, out: newMeter(os.Stderr)}
 	found, err := watched.until(ctx, workflows.Asking)
 	if err != nil {
 		return err

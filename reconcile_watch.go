@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +12,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/paysaga/paysaga/activities"
 	"github.com/paysaga/paysaga/workflows"
@@ -20,9 +21,9 @@ import (
 // watch follows one reconciliation.
 type watch struct {
 	client.Client
-	run       client.WorkflowRun
-	converter converter.DataConverter
-	out       *meter
+	run     client.WorkflowRun
+	options client.Options // its converters open what may be sealed
+	out     *meter
 }
 
 // nobodyAfter is how long a worker may be silent before a person is told so.
@@ -86,10 +87,14 @@ func (w *watch) progress(at workflows.Reconciling, pending []*workflowpb.Pending
 	}[at.Doing]
 	for _, act := range pending {
 		if details := act.GetHeartbeatDetails(); details != nil {
-			_ = w.converter.FromPayloads(details, &far) // no word of how far it is
+			_ = w.options.DataConverter.FromPayloads(details, &far) // no word of how far it is
 		}
-		if why := act.GetLastFailure().GetMessage(); why != "" && act.GetState() == enums.PENDING_ACTIVITY_STATE_SCHEDULED {
-			what = fmt.Sprintf("%s: %s; asked again at %s", what, why, act.GetScheduledTime().AsTime().Local().Format(time.TimeOnly))
+		if act.GetLastFailure() == nil || act.GetState() != enums.PENDING_ACTIVITY_STATE_SCHEDULED {
+			continue
+		}
+		err := w.options.FailureConverter.FailureToError(act.GetLastFailure())
+		if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+			what = fmt.Sprintf("%s: %s; asked again at %s", what, failed.Message(), act.GetScheduledTime().AsTime().Local().Format(time.TimeOnly))
 		}
 	}
 	if at.Comparison != nil && at.Doing == workflows.Settling {
