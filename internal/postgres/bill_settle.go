@@ -93,6 +93,10 @@ select l.transaction_id, l.out_trade_no, l.appid, l.mchid, l.total_fen, l.curren
  where b.day = @day and l.reads_as = 'payment' and l.transaction_id = @transaction_id
  order by l.line_no limit 1`
 
+const startedSinceSQL = `
+select exists (select from payments where transaction_id = @transaction_id)
+    or exists (select from inbox where transaction_id = @transaction_id and kind = 'payment' and verdict = 'accepted')`
+
 // startUnknown writes a payment down that only the bill told us of; the relay
 // starts its saga, which asks WeChat before anything ships.
 func (s *Store) startUnknown(ctx context.Context, d unsettled) error {
@@ -105,7 +109,7 @@ func (s *Store) startUnknown(ctx context.Context, d unsettled) error {
 	}
 	var known bool
 	if err == nil {
-		err = s.pool.QueryRow(ctx, knownPaymentSQL, args).Scan(&known)
+		err = s.pool.QueryRow(ctx, startedSinceSQL, args).Scan(&known)
 	}
 	if err != nil {
 		return fault(err)
