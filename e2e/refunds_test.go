@@ -121,6 +121,22 @@ func TestRefunds(t *testing.T) {
 		}
 	})
 
+	w.play("WeChat has called back that it closed a part, and its answer is still on its way: refused with a case", func(w *world) {
+		number := w.order(tea)
+		w.plan(number, simulator.Plan{Refund: "closed"})
+		id := w.pay(number, simulator.PayRequest{})
+		w.endsShipped(id, number)
+		caught := w.hold("refund", number, "after")
+		asked, _ := w.refundPart(id, 300)
+		caught()
+		w.ends(asked, "refused")
+		w.release(number)
+		w.held(id, "completed", "refund_closed")
+		w.runCloses(id)
+		w.backFen(id, number, 0)
+		w.recorded(id, "part-closed-before-its-answer")
+	})
+
 	w.play("WeChat closes a part: refused with a case, and the next one wants a second person", func(w *world) {
 		number := w.order(tea)
 		w.plan(number, simulator.Plan{Refund: "closed", RefundTimes: 1})
