@@ -40,7 +40,7 @@ const casesSQL = `
 select to_json(c)
   from (select ` + caseColumns + `
           from cases
-         where (@state = '' or (state = 'closed') = (@state = 'closed'))
+         where (@state = '' or state = @state)
            and (@kind = '' or kind = @kind)
            and (@owner = '' or owner = @owner)
            and (@overdue = '' or (state = 'open' and due_at <= now()) = (@overdue = 'true'))
@@ -54,16 +54,21 @@ select to_json(c)
          order by state = 'closed', due_at, id
          limit @limit) c`
 
-// Cases is one page of the work list: open cases first, and of them the overdue.
-func (s *Store) Cases(ctx context.Context, wanted payment.CaseFilter, page payment.Page[payment.CasePlace]) ([]payment.Case, error) {
+func casesQuery(wanted payment.CaseFilter, page payment.Page[payment.CasePlace]) (string, pgx.NamedArgs) {
 	var after payment.CasePlace
 	if page.After != nil {
 		after = *page.After
 	}
-	return listed[payment.Case](ctx, s, casesSQL, pgx.NamedArgs{
+	return casesSQL, pgx.NamedArgs{
 		"state": wanted.State, "kind": wanted.Kind, "owner": wanted.Owner, "overdue": flag(wanted.Overdue),
 		"number": wanted.Number, "last": wanted.Number + afterAll,
 		"first": page.After == nil, "closed": after.Closed, "due_at": after.DueAt, "id": after.ID,
 		"limit": page.Limit,
-	})
+	}
+}
+
+// Cases is one page of the work list: open cases first, and of them the overdue.
+func (s *Store) Cases(ctx context.Context, wanted payment.CaseFilter, page payment.Page[payment.CasePlace]) ([]payment.Case, error) {
+	sql, args := casesQuery(wanted, page)
+	return listed[payment.Case](ctx, s, sql, args)
 }

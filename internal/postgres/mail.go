@@ -11,39 +11,69 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
-// What payments have told, and what cases have.
-const mailSQL = `
-select to_json(m)
-  from (select * from (
-          select w.id, w.event, w.whom, w.transaction_id, p.out_trade_no, '' as case_id, w.state, w.attempts,
-                 w.last_error, w.created_at, w.delivered_at
-            from webhooks w join payments p using (transaction_id)
-          union all
-          select o.id, o.event, 'shop', c.transaction_id, c.out_trade_no, o.case_id, o.state, o.attempts,
-                 o.last_error, o.created_at, o.delivered_at
-            from outbox o join cases c on c.id = o.case_id) every
-         where (@state = '' or state = @state)
-           and (@event = '' or event = @event)
-           and (@number = ''
-             or id collate "C" between @number and @last
-             or transaction_id collate "C" between @number and @last
-             or out_trade_no collate "C" between @number and @last
-             or case_id collate "C" between @number and @last)
-           and (@first or (created_at, id) < (@created_at, @id))
-         order by created_at desc, id desc
-         limit @limit) m`
+const fromCases = `
+  from (select id, event, 'shop' as whom, payload #>> '{data,transaction_id}' as transaction_id, case_id,
+               state, attempts, last_error, created_at, delivered_at
+          from outbox) m`
 
-// Webhooks is one page of what others are told, the newest first.
-func (s *Store) Webhooks(ctx context.Context, wanted payment.WebhookFilter, page payment.Page[payment.WebhookPlace]) ([]payment.Webhook, error) {
+const fromPayments = `
+  from (select id, event, whom, transaction_id, '' as case_id, state, attempts, last_error, created_at, delivered_at
+          from webhooks) m`
+
+const foundMessage = `
+select m.*, coalesce((select out_trade_no from payments where transaction_id = m.transaction_id),
+                     (select out_trade_no from cases where id = m.case_id)) as out_trade_no`
+
+const messagesWanted = `
+ where (@state = '' or state = @state)
+   and (@event = '' or event = @event)
+   and (@first or (created_at, id) < (@created_at, @id))`
+
+const newestMessages = `
+ order by created_at desc, id desc
+ limit @limit`
+
+// Each arm is one index over a number, as in a search for payments.
+const messagesWithNumber = `
+   and id in (
+  (select id from webhooks where id collate "C" between @number and @last limit 1000)
+  union all
+  (select id from outbox where id collate "C" between @number and @last limit 1000)
+  union all
+  (select id from webhooks where transaction_id in (
+     (select transaction_id from payments where transaction_id collate "C" between @number and @last limit 1000)
+     union all
+     (select transaction_id from payments where out_trade_no collate "C" between @number and @last limit 1000)))
+  union all
+  (select id from outbox where case_id in (
+     select @number
+     union all
+     select id from cases where transaction_id = @number and transaction_id <> ''
+     union all
+     select id from cases where out_trade_no = @number and out_trade_no <> '')))`
+
+func messagesQuery(wanted payment.WebhookFilter, page payment.Page[payment.WebhookPlace]) (string, pgx.NamedArgs) {
 	var after payment.WebhookPlace
 	if page.After != nil {
 		after = *page.After
 	}
-	return listed[payment.Webhook](ctx, s, mailSQL, pgx.NamedArgs{
+	wantedOnly := messagesWanted
+	if wanted.Number != "" {
+		wantedOnly += messagesWithNumber
+	}
+	sql := `select to_json(found) from ((` + foundMessage + fromPayments + wantedOnly + newestMessages + `) union all (` +
+		foundMessage + fromCases + wantedOnly + newestMessages + `)` + newestMessages + `) found`
+	return sql, pgx.NamedArgs{
 		"state": wanted.State, "event": wanted.Event, "number": wanted.Number, "last": wanted.Number + afterAll,
 		"first": page.After == nil, "created_at": after.CreatedAt, "id": after.ID,
 		"limit": page.Limit,
-	})
+	}
+}
+
+// Webhooks is one page of what others are told, the newest first.
+func (s *Store) Webhooks(ctx context.Context, wanted payment.WebhookFilter, page payment.Page[payment.WebhookPlace]) ([]payment.Webhook, error) {
+	sql, args := messagesQuery(wanted, page)
+	return listed[payment.Webhook](ctx, s, sql, args)
 }
 
 // Resend has a message that ended told again, under the id it had. A payment's is

@@ -2,6 +2,7 @@
 
 -- The work list, and payments by time, stage and any number that people hold in
 -- their hands. Numbers are compared byte by byte, so that a beginning finds them.
+create index cases_by_order on cases (out_trade_no) where out_trade_no <> '';
 create index cases_listed on cases ((state = 'closed'), due_at, id);
 create index payments_by_time on payments (paid_at, transaction_id);
 create index payments_by_stage on payments (stage, paid_at, transaction_id);
@@ -70,7 +71,10 @@ create table outbox (
 create index outbox_due on outbox (try_at) where state = 'pending';
 create index outbox_listed on outbox (created_at, id);
 create index outbox_by_case on outbox (case_id);
+create index outbox_by_number on outbox (id collate "C");
 create index webhooks_listed on webhooks (created_at, id);
+create index webhooks_by_number on webhooks (id collate "C");
+create index webhooks_by_payment on webhooks (transaction_id);
 
 comment on table  outbox              is 'What the shop is told of cases. No saga tells it, for a held one waits: a worker''s round does.';
 comment on column outbox.id           is 'webhook-id: <event>-<case>-<opening>, so that each opening is told once.';
@@ -86,7 +90,7 @@ comment on column outbox.created_at   is 'When its cause was written.';
 comment on column outbox.delivered_at is 'When it was known to be taken, by our clock; null until then.';
 
 -- +goose Down
-drop index webhooks_listed;
+drop index cases_by_order, webhooks_listed, webhooks_by_number, webhooks_by_payment;
 drop table outbox, case_events;
 drop function case_events_stay;
 drop index cases_listed, payments_by_time, payments_by_stage, payments_by_number, payments_by_order_number,
