@@ -29,8 +29,8 @@ func (w *world) act(id, act string, body map[string]any) int {
 	return w.call("POST", w.fleet.APIs[0].URL+"/v1/cases/"+id+"/"+act, w.fleet.Tokens.Support, body, nil)
 }
 
-// taken is how often the shop took events of a type about an order, by webhook-id.
-func (w *world) taken(number, event string) map[string]int {
+// tookEvent is how often the shop took events of a type about an order, by webhook-id.
+func (w *world) tookEvent(number, event string) map[string]int {
 	w.Helper()
 	taken := map[string]int{}
 	for _, hook := range w.truth(number).Webhooks {
@@ -63,8 +63,8 @@ func TestCases(t *testing.T) {
 		w.plan(number, simulator.Plan{Shop: "fail"})
 		id := w.pay(number, simulator.PayRequest{})
 		w.held(id, "holding", "ship_unknown")
-		w.await("the shop hears of it", func() bool { return only(w.taken(number, "case.opened"), 1) })
-		w.await("the shop hears that it is overdue", func() bool { return only(w.taken(number, "case.overdue"), 1) })
+		w.await("the shop hears of it", func() bool { return only(w.tookEvent(number, "case.opened"), 1) })
+		w.await("the shop hears that it is overdue", func() bool { return only(w.tookEvent(number, "case.overdue"), 1) })
 
 		late := w.cases("overdue=true&kind=ship_unknown&q=" + id)
 		if len(late) != 1 || late[0].Owner != "warehouse" || late[0].TransactionID != id {
@@ -83,7 +83,7 @@ func TestCases(t *testing.T) {
 		if closed := w.cases("state=closed&q=" + id); len(closed) != 1 || closed[0].Owner != "mei" {
 			w.Errorf("the work list shows %+v", closed)
 		}
-		if !only(w.taken(number, "case.opened"), 1) || !only(w.taken(number, "case.overdue"), 1) {
+		if !only(w.tookEvent(number, "case.opened"), 1) || !only(w.tookEvent(number, "case.overdue"), 1) {
 			w.Errorf("the shop took %+v", w.truth(number).Webhooks)
 		}
 	})
@@ -112,7 +112,7 @@ func TestCases(t *testing.T) {
 		w.resend("order.shipped-" + id)
 		w.resend(about)
 		w.await("the shop takes both", func() bool {
-			return only(w.taken(number, "order.shipped"), 1) && only(w.taken(number, "case.opened"), 1)
+			return only(w.tookEvent(number, "order.shipped"), 1) && only(w.tookEvent(number, "case.opened"), 1)
 		})
 		w.runCloses(id)
 		w.await("the case closes by itself", func() bool { return len(w.cases("state=closed&q="+id)) == 1 })
@@ -123,7 +123,7 @@ func TestCases(t *testing.T) {
 		id := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(id, number)
 		w.resend("order.shipped-" + id)
-		w.await("the shop takes it once more", func() bool { return only(w.taken(number, "order.shipped"), 2) })
+		w.await("the shop takes it once more", func() bool { return only(w.tookEvent(number, "order.shipped"), 2) })
 		w.endsShipped(id, number)
 		var open int
 		w.sql(&open, "select count(*) from unfinished where transaction_id = $1", id)
