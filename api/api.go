@@ -46,9 +46,8 @@ type Rules struct {
 // empty one sees everything, and any other only their own: what is missing and
 // what is another's are the same NotFound.
 type Desk interface {
-	// TakeOrder writes an order down, or finds the same one, of the same
-	// creator, still without an offer; again tells that it was found. Conflict
-	// for any other under its number.
+	// TakeOrder writes an order down, or finds the one that the same call wrote;
+	// again tells that it was found. Conflict for any other under its number.
 	TakeOrder(ctx context.Context, order payment.Order, creator string) (taken payment.Order, again bool, err error)
 	// Offered notes the offer WeChat made for an order; the first one stays.
 	Offered(ctx context.Context, outTradeNo, offer string) (payment.Order, error)
@@ -89,6 +88,11 @@ type Desk interface {
 	Consider(ctx context.Context, asked payment.Request, approvalAboveFen int64) (payment.Request, error)
 	// Today is how the day in Beijing goes so far.
 	Today(ctx context.Context) (payment.Today, error)
+
+	// BeginCall and EndCall make a call answer alike however often it is sent; see
+	// payment.Call.
+	BeginCall(ctx context.Context, call payment.Call) (payment.Call, error)
+	EndCall(ctx context.Context, call payment.Call) error
 
 	// Record writes down an act that none of the above does: one that was denied,
 	// or that Temporal carries out. All others write themselves down.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"net"
@@ -38,14 +39,8 @@ func (s *Server) denied(r *http.Request, err error) error {
 	if err == nil {
 		return nil
 	}
-	p := problemOf(err)
-	switch p.Status {
-	case http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusUnprocessableEntity:
-	default:
-		return err
-	}
 	route := chi.RouteContext(r.Context())
-	act := payment.Act{Action: actionOf(r.Method, route.RoutePattern()), Decision: payment.Deny, Code: p.Code}
+	act := payment.Act{Action: actionOf(r.Method, route.RoutePattern())}
 	for i, name := range route.URLParams.Keys {
 		value := route.URLParams.Values[i]
 		switch {
@@ -58,23 +53,37 @@ func (s *Server) denied(r *http.Request, err error) error {
 			act.Object = value
 		}
 	}
-	if failed := s.Desk.Record(r.Context(), act); failed != nil {
-		s.Log.Error("a denied act is not in the audit log", "action", act.Action, "code", payment.CodeOf(failed))
-	}
+	s.record(r.Context(), problemOf(err), act)
 	return err
+}
+
+// record writes down why an act was denied, if it was.
+func (s *Server) record(ctx context.Context, why *problem, act payment.Act) {
+	switch why.Status {
+	case http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusUnprocessableEntity:
+	default:
+		return
+	}
+	if why.Code == payment.CodeKeyInUse { // who waits for the first answer is denied nothing
+		return
+	}
+	act.Decision, act.Code = payment.Deny, why.Code
+	if err := s.Desk.Record(ctx, act); err != nil {
+		s.Log.Error("a denied act is not in the audit log", "action", act.Action, "code", payment.CodeOf(err))
+	}
 }
 
 // actionOf names what a route does, noun.verb: /v1/payments/{transaction_id}/refunds
 // is payment.refund, and /v1/orders is order.create, as nothing else is made without
 // an id. To look at something is to read it.
 func actionOf(method, route string) string {
-	parts := strings.Split(strings.TrimPrefix(route, "/v1/"), "/")
-	noun, verb := strings.TrimSuffix(parts[0], "s"), "create"
+	parts := strings.Split(strings.TrimPrefix(strings.TrimPrefix(route, "/v1"), "/"), "/")
+	noun, verb, last := strings.TrimSuffix(parts[0], "s"), "create", parts[len(parts)-1]
 	switch {
 	case method == http.MethodGet:
 		verb = "read"
-	case len(parts) > 2:
-		verb = strings.TrimSuffix(parts[2], "s")
+	case len(parts) > 1 && last[:1] != "{":
+		verb = strings.TrimSuffix(last, "s")
 	}
 	return noun + "." + verb
 }

@@ -170,11 +170,13 @@ func (s *Server) only(roles ...Role) func(handler) http.HandlerFunc {
 			if !slices.Contains(roles, by.Role) {
 				return s.denied(r, payment.Failf(payment.Refused, "wrong_role", "not for the role %s", by.Role))
 			}
-			err := h(w, r, by)
-			if r.Method == http.MethodGet { // what is not there was not denied
-				return err
+			switch {
+			case r.Method == http.MethodGet:
+				return h(w, r, by)
+			case strings.HasPrefix(r.URL.Path, "/v1/"): // whatever changes something here
+				return s.denied(r, s.once(w, r, by, h))
 			}
-			return s.denied(r, err)
+			return s.denied(r, h(w, r, by))
 		})
 	}
 }

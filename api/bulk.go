@@ -2,7 +2,7 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -71,9 +71,10 @@ func (s *Server) compensateMany(w http.ResponseWriter, r *http.Request, by Calle
 		return fail(http.StatusTooManyRequests, "too_fast", "at most 100 payments a minute; ask again in one")
 	}
 	answer := bulkTaken{Preview: body.Preview, Items: []bulkItem{}}
-	for _, id := range ids {
+	call := payment.ActorOf(r.Context()).Call
+	for i, id := range ids {
 		item := s.compensateOne(r.Context(), payment.Request{
-			TransactionID: id, Kind: payment.Compensate, Reason: reason, Goods: or(body.Goods, payment.GoodsStop), Actor: by.Name,
+			ID: fmt.Sprintf("req_%s-%d", call, i+1), TransactionID: id, Kind: payment.Compensate, Reason: reason, Goods: or(body.Goods, payment.GoodsStop), Actor: by.Name,
 		}, body.Preview)
 		if item.Code != "" {
 			answer.Refused++
@@ -97,12 +98,14 @@ func (s *Server) compensateOne(ctx context.Context, asked payment.Request, previ
 	case preview:
 		asked, err = s.Desk.Consider(ctx, asked, s.Rules.ApprovalAboveFen)
 	default:
-		asked.ID = "req_" + rand.Text()
 		asked, err = s.Desk.Ask(ctx, asked, s.Rules.ApprovalAboveFen)
 		item.RequestID = asked.ID
 	}
 	if err != nil {
 		p := problemOf(err)
+		if !preview && payment.ValidTransactionID(item.TransactionID) {
+			s.record(ctx, p, payment.Act{Action: "payment.compensate", TransactionID: item.TransactionID})
+		}
 		return bulkItem{TransactionID: item.TransactionID, Code: p.Code, Detail: p.Detail}
 	}
 	item.AmountFen, item.State = asked.AmountFen, asked.State

@@ -14,7 +14,7 @@ func (s *Server) closeOrder(w http.ResponseWriter, r *http.Request, by Caller) e
 	if err != nil {
 		return err
 	}
-	if r.ContentLength != 0 {
+	if r.ContentLength > 0 {
 		if err := read(w, r, &struct{}{}); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -61,13 +62,18 @@ type desk struct {
 
 func newDesk(t *testing.T, change ...func(*api.Server)) *desk {
 	t.Helper()
-	db := pgtest.New(t)
-	store, err := postgres.Open(t.Context(), db.URL, postgres.Settings{})
+	d := &desk{Database: pgtest.New(t), till: &till{}, sagas: &sagas{}, log: &bytes.Buffer{}}
+	return d.beside(t, change...)
+}
+
+// beside is one more api on the same books.
+func (d *desk) beside(t *testing.T, change ...func(*api.Server)) *desk {
+	t.Helper()
+	store, err := postgres.Open(t.Context(), d.URL+"&role=paysaga_app", postgres.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	d := &desk{Database: db, store: store, till: &till{}, sagas: &sagas{}, log: &bytes.Buffer{}}
 	server := api.Server{
 		Desk: store, Till: d.till, Sagas: d.sagas, Closings: d.sagas, Tokens: tokens(t),
 		Rules:     api.Rules{AppIDs: []string{"wxapp", "wxother"}, LatePayment: payment.LateRefund, ApprovalAboveFen: 100_000},
@@ -80,8 +86,9 @@ func newDesk(t *testing.T, change ...func(*api.Server)) *desk {
 	}
 	listening := httptest.NewServer(server.Routes())
 	t.Cleanup(listening.Close)
-	d.url = listening.URL
-	return d
+	another := *d
+	another.url, another.store = listening.URL, store
+	return &another
 }
 
 // answer is what came back: the status, and the body as far as it is JSON.
@@ -97,7 +104,14 @@ func (a answer) text(key string) string {
 	return s
 }
 
+// call asks once: with an Idempotency-Key that nobody else has.
 func (d *desk) call(t *testing.T, person, method, path, body string) answer {
+	t.Helper()
+	return d.again(t, rand.Text(), person, method, path, body)
+}
+
+// again asks under a key that may have been used before.
+func (d *desk) again(t *testing.T, key, person, method, path, body string) answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, d.url+path, strings.NewReader(body))
 	if err != nil {
@@ -105,6 +119,9 @@ func (d *desk) call(t *testing.T, person, method, path, body string) answer {
 	}
 	if person != "" {
 		request.Header.Set("Authorization", "Bearer "+secretOf(person))
+	}
+	if method == http.MethodPost {
+		request.Header.Set("Idempotency-Key", key)
 	}
 	return do(t, request)
 }

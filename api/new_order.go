@@ -1,7 +1,6 @@
 package api
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"net/netip"
 	"regexp"
@@ -46,7 +45,7 @@ func (rules Rules) order(body newOrder, now time.Time) (payment.Order, error) {
 		expiry = time.Duration(min(*body.ExpiresInS, int64(maxExpiry/time.Second)+1)) * time.Second
 	}
 	order := payment.Order{
-		OutTradeNo:  or(body.OutTradeNo, rand.Text()), // 26 characters, 130 random bits
+		OutTradeNo:  body.OutTradeNo,
 		Description: body.Description,
 		AmountFen:   body.AmountFen,
 		Currency:    "CNY",

@@ -23,13 +23,14 @@ type orderTaken struct {
 
 // createOrder takes an order and offers it at WeChat. The row is committed before
 // WeChat is called, so that no order can be paid that the books do not know; a
-// crash in between leaves an order without an offer, and the same body offers it
+// crash in between leaves an order without an offer, and the same call offers it
 // again.
 func (s *Server) createOrder(w http.ResponseWriter, r *http.Request, by Caller) error {
 	var body newOrder
 	if err := read(w, r, &body); err != nil {
 		return err
 	}
+	body.OutTradeNo = or(body.OutTradeNo, payment.ActorOf(r.Context()).Call) // 26 characters, 130 random bits
 	order, err := s.Rules.order(body, time.Now())
 	if err != nil {
 		return err

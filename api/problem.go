@@ -94,14 +94,22 @@ func write(w http.ResponseWriter, status int, contentType string, body any) {
 // maxBody bounds what merchants and support send, in bytes.
 const maxBody = 64 << 10
 
-// read reads a request's body, strict JSON, into the struct that into points to.
-func read(w http.ResponseWriter, r *http.Request, into any) error {
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return fail(http.StatusRequestEntityTooLarge, "too_large", "the body is larger than 64 KiB")
+		return nil, fail(http.StatusRequestEntityTooLarge, "too_large", "the body is larger than 64 KiB")
 	}
 	if err != nil {
-		return fail(http.StatusBadRequest, "unreadable", "the body ended too early")
+		return nil, fail(http.StatusBadRequest, "unreadable", "the body ended too early")
+	}
+	return body, nil
+}
+
+// read reads a request's body, strict JSON, into the struct that into points to.
+func read(w http.ResponseWriter, r *http.Request, into any) error {
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
 	}
 	if err := strictjson.Decode(body, into); err != nil {
 		return payment.Failf(payment.Invalid, "invalid_body", "%s", err)

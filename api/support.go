@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"net/http"
 	"regexp"
 	"slices"
@@ -96,7 +95,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, by Caller, asked pa
 	if asked.Reason, ok = payment.TrimReason(asked.Reason); !ok {
 		return badReason()
 	}
-	asked.ID, asked.Actor = "req_"+rand.Text(), by.Name
+	asked.ID, asked.Actor = "req_"+payment.ActorOf(r.Context()).Call, by.Name
 	asked, err = s.Desk.Ask(r.Context(), asked, s.Rules.ApprovalAboveFen)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -100,7 +101,7 @@ func call(ctx context.Context, token, method, url string, in, out any) error {
 	request.Header.Set("Content-Type", "application/json")
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
-		request.Header.Set("Idempotency-Key", fmt.Sprintf("demo-%d", time.Now().UnixNano()))
+		request.Header.Set("Idempotency-Key", rand.Text())
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

@@ -190,6 +190,11 @@ func TestTheAPIDiesWhileItOffersAnOrder(t *testing.T) {
 	if err := w.fleet.APIs[0].Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if status, _ := w.sell(number, nil); status != http.StatusConflict {
+		t.Errorf("sent again while the first call may be in flight, answered %d", status)
+	}
+	var leases int
+	w.sql(&leases, "with now as (update idempotency_keys set leased_until = now() returning 1) select count(*) from now") // half a minute later
 	if status, made := w.sell(number, nil); status != http.StatusCreated || made.CodeURL == "" {
 		t.Fatalf("sent again, answered %d %+v", status, made)
 	}

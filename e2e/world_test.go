@@ -187,6 +187,7 @@ func send(ctx context.Context, method, url, token string, body any) (int, []byte
 	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
+		request.Header.Set("Idempotency-Key", keyOf(body))
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
@@ -198,6 +199,15 @@ func send(ctx context.Context, method, url, token string, body any) (int, []byte
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	return response.StatusCode, text, err
+}
+
+// keyOf is the Idempotency-Key of a body: an order's is its own number, so that an
+// order sent again is the same call; every other act is meant once.
+func keyOf(body any) string {
+	if order, ok := body.(map[string]any); ok && order["out_trade_no"] != nil {
+		return fmt.Sprint(order["out_trade_no"])
+	}
+	return rand.Text()
 }
 
 // must is call for what has to work.

@@ -51,6 +51,13 @@ func (s *Store) Ask(ctx context.Context, asked payment.Request, approvalAboveFen
 		if err != nil {
 			return err
 		}
+		switch known, err := readRequest(ctx, tx, asked.ID); {
+		case err == nil: // the same call asked before, and was cut off
+			asked = known
+			return nil
+		case !errors.Is(err, pgx.ErrNoRows):
+			return err
+		}
 		if asked, err = asked.Judge(at, approvalAboveFen); err != nil {
 			return err
 		}
@@ -161,6 +168,9 @@ func (s *Store) decide(ctx context.Context, d payment.Decision, state payment.Re
 		}
 		var expired bool
 		if err := tx.QueryRow(ctx, lockRequest, pgx.NamedArgs{"request_id": d.RequestID}).Scan(&request, &expired); err != nil {
+			return err
+		}
+		if again, err := acted(ctx, tx, decisions[state], request.ID); err != nil || again {
 			return err
 		}
 		switch {

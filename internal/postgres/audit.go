@@ -24,8 +24,7 @@ const auditLockSQL = `select pg_advisory_xact_lock(@lock)`
 
 const auditHeadSQL = `
 select coalesce(max(seq), 0), coalesce((select hash from audit_log order by seq desc limit 1), decode(repeat('00', 32), 'hex')),
-       clock_timestamp(),
-       exists (select from audit_log where call = @call and @call <> '' and action = @action and object = @object and decision = 'ALLOW')
+       clock_timestamp()
   from audit_log`
 
 const auditSQL = `
@@ -42,6 +41,9 @@ func (s *Store) audit(ctx context.Context, tx pgx.Tx, act payment.Act) error {
 		payment.Actor
 		payment.Act
 	}{Actor: payment.ActorOf(ctx), Act: act}
+	if again, err := acted(ctx, tx, act.Action, act.Object); err != nil || again && act.Decision != payment.Deny {
+		return err
+	}
 	row.Name, row.Decision = cmp.Or(row.Name, act.By), cmp.Or(act.Decision, payment.Allow)
 
 	if _, err := tx.Exec(ctx, auditLockSQL, pgx.NamedArgs{"lock": auditLock}); err != nil {
@@ -49,9 +51,7 @@ func (s *Store) audit(ctx context.Context, tx pgx.Tx, act payment.Act) error {
 	}
 	var head int64
 	var prevHash []byte
-	var already bool
-	args := pgx.NamedArgs{"call": row.Call, "action": act.Action, "object": act.Object}
-	if err := tx.QueryRow(ctx, auditHeadSQL, args).Scan(&head, &prevHash, &row.At, &already); err != nil || already {
+	if err := tx.QueryRow(ctx, auditHeadSQL).Scan(&head, &prevHash, &row.At); err != nil {
 		return err
 	}
 	row.Seq, row.At = head+1, row.At.UTC()
@@ -61,6 +61,18 @@ func (s *Store) audit(ctx context.Context, tx pgx.Tx, act payment.Act) error {
 	}
 	_, err = tx.Exec(ctx, auditSQL, pgx.NamedArgs{"seq": row.Seq, "at": row.At, "doc": string(doc), "prev_hash": prevHash})
 	return err
+}
+
+const actedSQL = `
+select exists (select from audit_log
+                where call = @call and @call <> '' and action = @action and object = @object and decision = 'ALLOW')`
+
+// acted tells whether this very call did the act before, and was cut off before it
+// was answered.
+func acted(ctx context.Context, tx pgx.Tx, action, object string) (yes bool, err error) {
+	args := pgx.NamedArgs{"call": payment.ActorOf(ctx).Call, "action": action, "object": object}
+	err = tx.QueryRow(ctx, actedSQL, args).Scan(&yes)
+	return yes, err
 }
 
 // Record writes down an act that changes nothing in these books: one that was

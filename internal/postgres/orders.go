@@ -10,29 +10,23 @@ import (
 
 const insertOrder = `
 insert into orders (out_trade_no, appid, description, amount_fen, currency, trade_type, openid, payer_client_ip, h5_type,
-                    late_payment, shipping, expires_at, created_by, created_at)
+                    late_payment, shipping, expires_at, created_by, created_at, call)
 values (@out_trade_no, @appid, @description, @amount_fen, @currency, @trade_type, @openid, @payer_client_ip, @h5_type,
-        @late_payment, @shipping, @expires_at, @creator, @created_at)
+        @late_payment, @shipping, @expires_at, @creator, @created_at, @call)
 on conflict (out_trade_no) do nothing`
 
-// The order just inserted, or one that a crash left without an offer: the same in
-// every word of its creator, and to be paid in the same time.
+// The order just inserted, or the one that this call made before it was cut off.
 const orderToOffer = `
 select out_trade_no, appid, description, amount_fen, currency, trade_type, openid, payer_client_ip, h5_type, state,
        late_payment, shipping, expires_at, offer, created_at
   from orders
- where out_trade_no = @out_trade_no and created_by = @creator
-   and state = 'pending' and offer = '' and expires_at > now()
-   and appid = @appid and description = @description
-   and amount_fen = @amount_fen and currency = @currency and trade_type = @trade_type
-   and openid = @openid and payer_client_ip = @payer_client_ip and h5_type = @h5_type
-   and late_payment = @late_payment and shipping = @shipping
-   and expires_at - created_at = @expires_at::timestamptz - @created_at::timestamptz`
+ where out_trade_no = @out_trade_no and created_by = @creator and call = @call and @call <> ''
+   and state = 'pending' and expires_at > now()`
 
-// TakeOrder writes an order down, or finds the same one still without an offer,
-// and returns it with the times it was first given: WeChat takes an order again
-// only with the same parameters. Again tells that it was found, so that WeChat may
-// know it already. Conflict if its number stands for any other.
+// TakeOrder writes an order down, or finds the one that the same call wrote, and
+// returns it with the times it was first given: WeChat takes an order again only
+// with the same parameters. Again tells that it was found, so that WeChat may know
+// it already. Conflict if its number stands for any other.
 func (s *Store) TakeOrder(ctx context.Context, order payment.Order, creator string) (taken payment.Order, again bool, err error) {
 	args := pgx.NamedArgs{
 		"out_trade_no":    order.OutTradeNo,
@@ -49,6 +43,7 @@ func (s *Store) TakeOrder(ctx context.Context, order payment.Order, creator stri
 		"expires_at":      order.ExpiresAt,
 		"creator":         creator,
 		"created_at":      order.CreatedAt,
+		"call":            payment.ActorOf(ctx).Call,
 	}
 	err = s.tx(ctx, func(tx pgx.Tx) error {
 		inserted, err := tx.Exec(ctx, insertOrder, args)

@@ -47,6 +47,29 @@ create trigger audit_never_changes before update or delete on audit_log
 create trigger audit_is_never_emptied before truncate on audit_log
   for each statement execute function audit_is_append_only();
 
+create table idempotency_keys (
+  key          bytea       primary key check (octet_length(key) = 32),
+  request      bytea       not null check (octet_length(request) = 32),
+  call         text        not null unique,
+  attempt      int         not null default 1,
+  leased_until timestamptz not null,
+  answer       bytea,
+  created_at   timestamptz not null default now()
+);
+create index idempotency_keys_by_age on idempotency_keys (created_at);
+
+comment on table  idempotency_keys              is 'Every call of the last two days that asked for something, by its caller''s Idempotency-Key.';
+comment on column idempotency_keys.key          is 'SHA-256 of the caller''s token, hashed, and the key: whoever reads this can use neither.';
+comment on column idempotency_keys.request      is 'SHA-256 of method, path and body: the key stands for this request alone.';
+comment on column idempotency_keys.call         is 'Drawn once. What the call makes is found again by it when it is repeated.';
+comment on column idempotency_keys.attempt      is 'How often it was begun; only the last one writes the answer.';
+comment on column idempotency_keys.leased_until is 'Until when it is in flight, and afterwards may be begun again.';
+comment on column idempotency_keys.answer       is 'Status, headers and body, sealed under the token and the key, which are not here. Null until there is one to repeat.';
+comment on column idempotency_keys.created_at   is 'When it was first begun.';
+
+alter table orders add column call text not null default '';
+comment on column orders.call is 'The call that made it, the only one that may offer it again; empty for orders from before there were such.';
+
 -- Who keeps the callbacks' months need not own them.
 alter function make_callbacks_month(date) security definer set search_path from current;
 -- +goose StatementBegin
@@ -99,7 +122,8 @@ begin
   end if;
 end $$;
 -- +goose StatementEnd
-drop table audit_log;
+alter table orders drop column call;
+drop table idempotency_keys, audit_log;
 drop function audit_is_append_only;
 drop function drop_callbacks_month;
 alter function make_callbacks_month(date) security invoker reset search_path;
