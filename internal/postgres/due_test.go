@@ -128,8 +128,9 @@ func TestAnOrderIsDueFromTheMomentItIsWritten(t *testing.T) {
 		OutTradeNo: orderNo, AppID: "wx1", Description: "tea", AmountFen: fen, Currency: "CNY", TradeType: payment.Native,
 		LatePayment: payment.LateRefund, Shipping: json.RawMessage(`{}`), CreatedAt: time.Now().Add(-time.Minute), ExpiresAt: time.Now().Add(time.Hour),
 	}
+	ctx := payment.WithActor(t.Context(), payment.Actor{Name: "shop", Call: "C1"})
 	for range 2 {
-		if _, _, err := w.TakeOrder(t.Context(), order, "shop"); err != nil {
+		if _, _, err := w.TakeOrder(ctx, order, "shop"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -104,6 +104,8 @@ begin
     execute format('grant select, insert, update, delete on all tables in schema %I to paysaga_app', current_schema());
     execute format('alter default privileges in schema %I grant select, insert, update, delete on tables to paysaga_app', current_schema());
     grant execute on function make_callbacks_month(date), drop_callbacks_month(text) to paysaga_app;
+    execute format('grant usage on all sequences in schema %I to paysaga_app', current_schema());
+    execute format('alter default privileges in schema %I grant usage on sequences to paysaga_app', current_schema());
     revoke update, delete, truncate on audit_log from paysaga_app;
     revoke insert, update, delete on goose_db_version from paysaga_app;
   end if;
@@ -116,6 +118,8 @@ do $$
 begin
   if exists (select from pg_roles where rolname = 'paysaga_app') then
     execute format('alter default privileges in schema %I revoke all on tables from paysaga_app', current_schema());
+    execute format('alter default privileges in schema %I revoke all on sequences from paysaga_app', current_schema());
+    execute format('revoke all on all sequences in schema %I from paysaga_app', current_schema());
     execute format('revoke all on all tables in schema %I from paysaga_app', current_schema());
     execute format('revoke all on schema %I from paysaga_app', current_schema());
     revoke all on function make_callbacks_month(date), drop_callbacks_month(text) from paysaga_app;
