@@ -22,18 +22,12 @@ func (s *Store) Case(ctx context.Context, id string) (payment.CaseFile, error) {
 	return file, missing("case", fault(err))
 }
 
-const actedSQL = `
-select exists (select from audit_log
-                where call = @call and call <> '' and action = @action and object = @object and decision = 'ALLOW')`
-
 // byHand has a person's act done and written into the audit log, in one
 // transaction. A call that is repeated because its answer was lost is not done
 // again.
 func (s *Store) byHand(ctx context.Context, act payment.Act, do func(pgx.Tx, *payment.Act) error) error {
 	return s.tx(ctx, func(tx pgx.Tx) error {
-		var acted bool
-		args := pgx.NamedArgs{"call": payment.ActorOf(ctx).Call, "action": act.Action, "object": act.Object}
-		if err := tx.QueryRow(ctx, actedSQL, args).Scan(&acted); err != nil || acted {
+		if again, err := acted(ctx, tx, act.Action, act.Object); err != nil || again {
 			return err
 		}
 		if err := do(tx, &act); err != nil {
@@ -89,6 +83,9 @@ func (s *Store) NoteCase(ctx context.Context, act payment.CaseAct) error {
 // for one that is closed, or by which its payment waits.
 func (s *Store) CaseQuestion(ctx context.Context, id string) (question payment.Question, err error) {
 	err = s.tx(ctx, func(tx pgx.Tx) error {
+		if again, err := acted(ctx, tx, "case.close", id); err != nil || again { // nothing is left to ask
+			return err
+		}
 		open, books, err := closable(ctx, tx, id)
 		question = open.Asks(books.Refunds)
 		return err
