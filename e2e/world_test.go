@@ -69,7 +69,7 @@ func newWorld(t *testing.T, change func(*fleet.Options), env ...string) *world {
 			t.Error(err)
 		}
 	})
-	w.temporal, err = client.Dial(client.Options{HostPort: os.Getenv("TEMPORAL_ADDRESS"), Namespace: w.namespace, Logger: quiet{}})
+	w.temporal, err = client.Dial(client.Options{HostPort: w.options.TemporalAddress, Namespace: w.namespace, Logger: quiet{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,27 +99,31 @@ func (w *world) playAlone(ending string, scene func(w *world)) {
 // database makes an empty database that is dropped at the end.
 func database(t *testing.T, name string) string {
 	t.Helper()
-	admin := os.Getenv("DATABASE_URL")
-	execute := func(sql string) {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		conn, err := pgx.Connect(ctx, admin)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close(ctx)
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			t.Fatal(err)
-		}
-	}
-	execute("create database " + name)
-	t.Cleanup(func() { execute("drop database " + name + " with (force)") })
-	u, err := url.Parse(admin)
+	onServer(t, "create database "+name)
+	t.Cleanup(func() { onServer(t, "drop database "+name+" with (force)") })
+	u, err := url.Parse(os.Getenv("DATABASE_URL"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	u.Path = "/" + name
 	return u.String()
+}
+
+// onServer makes and drops databases.
+func onServer(t *testing.T, commands ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, os.Getenv("DATABASE_URL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	for _, sql := range commands {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
 }
 
 // sql asks the books themselves.

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"reflect"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -9,21 +10,35 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
-// awaitPerson waits for a request, or for the hold's deadline.
+// awaitPerson waits for a request, or for the hold's deadline. Now and then it looks
+// whether the books still say so: they may have been restored from before the hold,
+// and then nobody knows of a case, and this run is all that keeps others away.
 func (s *saga) awaitPerson() error {
 	s.say("waiting for a person")
 	var until time.Time
 	if s.books.Hold != nil {
 		until = s.books.Hold.Until
 	}
-	called, err := s.await(until, s.called)
-	switch {
-	case called:
-		return errCalled
-	case err != nil:
-		return err
+	before := s.books
+	for n := 0; !s.tooLong(); n++ {
+		look := until
+		if doubtsItsBooks(s.ctx) {
+			look = earlier(until, s.now().Add(backoff(s.books.Terms.RetryMaxInterval, n)))
+		}
+		called, err := s.await(look, s.called)
+		switch {
+		case called:
+			return errCalled
+		case err != nil:
+			return err
+		case look.Equal(until):
+			return run(s, quick(s.books.Terms, "compensate, for nobody came"), books.EndHold, s.paid.TransactionID)
+		}
+		if err := s.read(); err != nil || !reflect.DeepEqual(before, s.books) {
+			return err
+		}
 	}
-	return run(s, quick(s.books.Terms, "compensate, for nobody came"), books.EndHold, s.paid.TransactionID)
+	return errCalled
 }
 
 // hold stops for a person, for as long as it takes.

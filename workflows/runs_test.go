@@ -62,6 +62,13 @@ func TestAnotherRun(t *testing.T) {
 			}),
 			want: ending{Stage: payment.Holding, Open: true},
 		},
+		"while it is held, because the books were restored from before that": {
+			world: at(payment.Holding, func(w *world) {
+				w.books.Hold = &payment.Hold{Reason: payment.CaseCancelledWorkflow, Direction: payment.Forward}
+			}),
+			during: func(r *sagaRun) { r.after(3*aDay, func() { r.w.paidBefore(payment.Paid) }) },
+			want:   sold,
+		},
 		"after it was quarantined":  {world: at(payment.Quarantined, nil), want: ending{Stage: payment.Quarantined, Open: true}},
 		"after it was turned round": {world: at(payment.Compensating, nil), want: refunded},
 		"after the refund was sent": {

@@ -17,3 +17,8 @@ func asksTheUnanswered(ctx workflow.Context) bool {
 func readsWhatCrossed(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, "read-after-crossing-acts", workflow.DefaultVersion, 1) >= 1
 }
+
+// doubtsItsBooks: a run that waits for a person reads the books again now and then.
+func doubtsItsBooks(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "doubt-books-while-held", workflow.DefaultVersion, 1) >= 1
+}

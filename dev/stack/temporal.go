@@ -16,9 +16,9 @@ import (
 	"github.com/paysaga/paysaga/internal/fleet"
 )
 
-// startTemporal runs the server on the given ports, its state in two databases named after store, and returns when it
+// StartTemporal runs the server on the given ports, its state in two databases named after store, and returns when it
 // answers. A UI port of 0 starts no UI.
-func startTemporal(ctx context.Context, program, dir string, server *url.URL, store string, port, uiPort int) (*fleet.Process, error) {
+func StartTemporal(ctx context.Context, program, dir string, server *url.URL, store string, port, uiPort int) (*fleet.Process, error) {
 	return fleet.Start(ctx, fleet.Spec{
 		Name:   "temporald",
 		Binary: program,
