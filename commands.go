@@ -79,7 +79,7 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 	}
 	defer temporal.Close()
 
-	metrics := newMetrics()
+	metrics := newMetrics(store)
 	sagas := &api.Temporal{Client: temporal}
 	relay := api.NewRelay(api.Relay{
 		Backlog: store, Engine: sagas, Refunds: till, Every: settings.SweepEvery, AtOnce: startsAtOnce, Log: slog.Default(),
@@ -180,7 +180,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		Upkeep:   &activities.Upkeep{Ledger: store},
 		Bills:    &activities.Bills{Ledger: store, Gateway: gateway, FundFlow: fundFlow},
 	}
-	metrics := newMetrics()
+	metrics := newMetrics(store)
 	unpaid := worker.DueOrders{
 		Ledger: store, WeChat: gateway, Closings: &api.Temporal{Client: temporal}, Count: worker.NewDueCounter(metrics),
 	}
@@ -189,7 +189,7 @@ func (c *workerCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		return err
 	}
 	outbox := worker.Outbox{Ledger: store, Shop: fulfilment, Every: settings.SweepEvery, Log: slog.Default()}
-	group.Go(func() error { return worker.Run(ctx, temporal, acts) })
+	group.Go(func() error { return worker.Run(ctx, temporal, acts, worker.NewAlarmCounter(metrics)) })
 	rounds := append(outbox.Rounds(), auditHead(store), unpaid.Round())
 	group.Go(func() error { worker.MakeRounds(ctx, slog.Default(), rounds...); return nil })
 	group.Go(func() error { followKeys(ctx, keys, c.WeChatPay); return nil })

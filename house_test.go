@@ -24,7 +24,7 @@ var house = map[string][]string{
 	"worker":              {"activities", "workflows", "internal/payment"},
 	"api/console":         {"api", "internal/payment"},
 	"api":                 {"activities", "workflows", "internal/payment", "internal/strictjson"},
-	"internal/admin":      {},
+	"internal/admin":      {"internal/payment"}, // figures
 	"internal/bill":       {"activities", "internal/payment"},
 	"internal/config":     {"internal/payment", "internal/sealed"},
 	"internal/fleet":      {},

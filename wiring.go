@@ -22,6 +22,7 @@ import (
 
 	"github.com/paysaga/paysaga/activities"
 	"github.com/paysaga/paysaga/api"
+	"github.com/paysaga/paysaga/internal/admin"
 	"github.com/paysaga/paysaga/internal/config"
 	"github.com/paysaga/paysaga/internal/postgres"
 	"github.com/paysaga/paysaga/internal/sealed"
@@ -139,10 +140,10 @@ func miniProgram(c config.MiniProgram, appID string, m *config.Mistakes) (activi
 	})
 }
 
-// newMetrics is a registry with the process's own figures in it.
-func newMetrics() *prometheus.Registry {
+// newMetrics is a registry with the process's own figures in it, and the books'.
+func newMetrics(books *postgres.Store) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(admin.NewBooks(postgres.Watched(), books.Figures), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return registry
 }
 

@@ -1,6 +1,10 @@
 package api
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/paysaga/paysaga/internal/payment"
+)
 
 // Counters count what became of callbacks. An alert belongs on cannot_decrypt
 // (a key is missing) and on the rate of refusals, never on a single one: WeChat
@@ -28,5 +32,8 @@ func NewCounters(registry prometheus.Registerer) *Counters {
 		}),
 	}
 	registry.MustRegister(c.verdicts, c.rejected, c.signTest)
+	for _, alarming := range []payment.Verdict{payment.Accepted, payment.CannotDecrypt, refused, busy} {
+		c.verdicts.WithLabelValues(string(alarming)) // from 0 on, or an alert would miss the first
+	}
 	return c
 }

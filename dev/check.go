@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"go/format"
 	"io/fs"
@@ -27,6 +28,7 @@ var inspections = []inspection{
 	{"staticcheck", tool(".", "tool", "-modfile=dev/tools/go.mod", "staticcheck", "./...")},
 	{"workflowcheck", tool(".", "tool", "-modfile=dev/tools/go.mod", "workflowcheck", "-test=false", "-config=dev/tools/workflowcheck.yaml", "./workflows")},
 	{"import table", passes("TestRoomsImportWhatTheTableAllows", ".")},
+	{"alert rules", alertRules},
 	{"go.mod", tool(".", "mod", "tidy", "-diff")},
 	{"go.mod of temporald", tool("dev/temporald", "mod", "tidy", "-diff")},
 	{"go.mod of tools", tool("dev/tools", "mod", "tidy", "-diff")},
@@ -40,6 +42,10 @@ func check(ctx context.Context, place stack.Place, _ []string) error {
 		began := time.Now()
 		report, err := inspection.run(ctx, place.Root)
 		took := time.Since(began).Round(100 * time.Millisecond)
+		if why, skipped := errors.AsType[skip](err); skipped {
+			fmt.Printf("skipped: %s, %s\n", inspection.name, why)
+			continue
+		}
 		if err == nil && report == "" {
 			fmt.Printf("ok    %-20s %s\n", inspection.name, took)
 			continue
@@ -57,6 +63,31 @@ func check(ctx context.Context, place stack.Place, _ []string) error {
 		return fmt.Errorf("%d of %d inspections failed", failed, len(inspections))
 	}
 	return nil
+}
+
+// skip is why something could not be looked at on this machine.
+type skip string
+
+func (s skip) Error() string { return string(s) }
+
+// alertRules has Prometheus's own checker read the alerts and play their tests.
+func alertRules(ctx context.Context, root string) (string, error) {
+	place, err := stack.FindPlace()
+	if err != nil {
+		return "", err
+	}
+	promtool, err := place.Promtool(ctx, say)
+	if err != nil {
+		return "", skip("promtool: " + err.Error())
+	}
+	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "alerts_test.yml"}} {
+		cmd := exec.CommandContext(ctx, promtool, args...)
+		cmd.Dir = filepath.Join(root, "deploy")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return string(out), err
+		}
+	}
+	return "", nil
 }
 
 // tool runs the go command in a directory of the checkout. It says something only if something is wrong.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
@@ -32,9 +33,9 @@ func TestTheTenthFailureOfOurOwnBooksIsAnAlarm(t *testing.T) {
 			var said bytes.Buffer
 			var suite testsuite.WorkflowTestSuite
 			env := suite.NewTestWorkflowEnvironment()
-			env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{
-				&alarm{log: slog.New(slog.NewTextHandler(&said, nil))},
-			}})
+			metrics := prometheus.NewRegistry()
+			alarm := &alarm{log: slog.New(slog.NewTextHandler(&said, nil)), count: NewAlarmCounter(metrics)}
+			env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{alarm}})
 			env.RegisterActivityWithOptions(func(ctx context.Context) error {
 				if activity.GetInfo(ctx).Attempt <= row.fails {
 					return temporal.NewApplicationError("database_away: no connection", "busy")
@@ -52,6 +53,24 @@ func TestTheTenthFailureOfOurOwnBooksIsAnAlarm(t *testing.T) {
 			if got := strings.Count(said.String(), "step=MarkPaid transaction_id=default-test-workflow-id attempt=1"); got != row.want {
 				t.Errorf("%d alarms, want %d:\n%s", got, row.want, &said)
 			}
+			if got := counted(t, metrics); got != row.want {
+				t.Errorf("%d alarms counted, want %d", got, row.want)
+			}
 		})
 	}
+}
+
+// counted is the sum of everything that was counted.
+func counted(t *testing.T, metrics prometheus.Gatherer) (n int) {
+	t.Helper()
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			n += int(m.GetCounter().GetValue())
+		}
+	}
+	return n
 }

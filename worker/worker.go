@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
@@ -40,10 +41,11 @@ const (
 	heartbeatEvery       = time.Second // somebody may watch how a bill is read
 )
 
-// Run works both task queues until ctx ends, then lets running acts finish.
-func Run(ctx context.Context, temporal client.Client, acts Acts) error {
+// Run works both task queues until ctx ends, then lets running acts finish. It
+// counts alarms; see NewAlarmCounter.
+func Run(ctx context.Context, temporal client.Client, acts Acts, alarms *prometheus.CounterVec) error {
 	fatal := make(chan error, 2)
-	opts := options(fatal)
+	opts := options(fatal, alarms)
 
 	payments := worker.New(temporal, workflows.QueuePayments, opts)
 	payments.RegisterWorkflowWithOptions(workflows.PaymentSaga, workflow.RegisterOptions{Name: workflows.Type})
@@ -77,7 +79,7 @@ func Run(ctx context.Context, temporal client.Client, acts Acts) error {
 	}
 }
 
-func options(fatal chan<- error) worker.Options {
+func options(fatal chan<- error, alarms *prometheus.CounterVec) worker.Options {
 	pollers := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
 		InitialNumberOfPollers: pollersAtFirst, MaximumNumberOfPollers: pollersAtMost,
 	})
@@ -90,6 +92,6 @@ func options(fatal chan<- error) worker.Options {
 		DisableRegistrationAliasing:        true,
 		MaxHeartbeatThrottleInterval:       heartbeatEvery,
 		OnFatalError:                       func(err error) { fatal <- err },
-		Interceptors:                       []interceptor.WorkerInterceptor{&alarm{log: slog.Default()}},
+		Interceptors:                       []interceptor.WorkerInterceptor{&alarm{log: slog.Default(), count: alarms}},
 	}
 }

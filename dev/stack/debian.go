@@ -29,29 +29,34 @@ func (p Place) debianPostgres(ctx context.Context, say Say) (Programs, error) {
 	}
 	defer release()
 
-	half := root + ".half"
-	if err := os.RemoveAll(half); err != nil {
-		return Programs{}, err
-	}
-	defer os.RemoveAll(half)
-	packages, err := downloadDebian(ctx, half, say)
-	if err != nil {
-		return Programs{}, err
-	}
-	for i, deb := range packages {
-		say("unpacking %d of %d: %s", i+1, len(packages), filepath.Base(deb))
-		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, filepath.Join(half, "root")).CombinedOutput(); err != nil {
-			return Programs{}, fmt.Errorf("packages of Debian: dpkg-deb: %w\n%s", err, out)
-		}
-	}
-	if err := errors.Join(os.RemoveAll(root), os.Rename(filepath.Join(half, "root"), root)); err != nil {
+	if err := unpackDebian(ctx, "postgresql", root, say); err != nil {
 		return Programs{}, err
 	}
 	return p.unpackedDebian(ctx, root)
 }
 
-// downloadDebian returns the .deb files of postgresql and of what it needs and the system lacks.
-func downloadDebian(ctx context.Context, dir string, say Say) ([]string, error) {
+// unpackDebian leaves a package, and what it needs and the system lacks, in root, whole or not at all.
+func unpackDebian(ctx context.Context, name, root string, say Say) error {
+	half := root + ".half"
+	if err := os.RemoveAll(half); err != nil {
+		return err
+	}
+	defer os.RemoveAll(half)
+	packages, err := downloadDebian(ctx, name, half, say)
+	if err != nil {
+		return err
+	}
+	for i, deb := range packages {
+		say("unpacking %d of %d: %s", i+1, len(packages), filepath.Base(deb))
+		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, filepath.Join(half, "root")).CombinedOutput(); err != nil {
+			return fmt.Errorf("packages of Debian: dpkg-deb: %w\n%s", err, out)
+		}
+	}
+	return errors.Join(os.RemoveAll(root), os.Rename(filepath.Join(half, "root"), root))
+}
+
+// downloadDebian returns the .deb files of a package and of what it needs and the system lacks.
+func downloadDebian(ctx context.Context, name, dir string, say Say) ([]string, error) {
 	for _, sub := range []string{"state/lists/partial", "cache/archives/partial", "root"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, err
@@ -67,7 +72,7 @@ func downloadDebian(ctx context.Context, dir string, say Say) ([]string, error) 
 	if err := shout(ctx, say, "apt-get", append(slices.Clone(private), "update")...); err != nil {
 		return nil, err
 	}
-	fetch := append(slices.Clone(private), "install", "--download-only", "--no-install-recommends", "postgresql")
+	fetch := append(slices.Clone(private), "install", "--download-only", "--no-install-recommends", name)
 	if err := shout(ctx, say, "apt-get", fetch...); err != nil {
 		return nil, err
 	}
