@@ -53,6 +53,7 @@ func TestReplay(t *testing.T) {
 			replayer := worker.NewWorkflowReplayer()
 			replayer.RegisterWorkflowWithOptions(PaymentSaga, workflow.RegisterOptions{Name: Type})
 			replayer.RegisterWorkflowWithOptions(CloseOrder, workflow.RegisterOptions{Name: TypeCloseOrder})
+			replayer.RegisterWorkflowWithOptions(Reconcile, workflow.RegisterOptions{Name: TypeReconcile})
 			if err := replayer.ReplayWorkflowHistoryFromJSONFile(nil, history); err != nil {
 				t.Error(err)
 			}

@@ -371,8 +371,14 @@ func (w *world) parcels() (n int) {
 
 // TestWorldHasEveryAct keeps the fake honest: the same acts, the same types.
 func TestWorldHasEveryAct(t *testing.T) {
-	fake := reflect.TypeOf(&world{})
-	for _, party := range []any{books, shop, wechat, evidence} {
+	hasEveryAct(t, &world{}, books, shop, wechat, evidence)
+	hasEveryAct(t, &clerk{}, bills)
+}
+
+func hasEveryAct(t *testing.T, faked any, parties ...any) {
+	t.Helper()
+	fake := reflect.TypeOf(faked)
+	for _, party := range parties {
 		real := reflect.TypeOf(party)
 		for method := range real.Methods() {
 			got, ok := fake.MethodByName(method.Name)

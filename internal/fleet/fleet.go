@@ -175,8 +175,13 @@ func (f *Fleet) PublicURL() string {
 // Run runs a paysaga command that ends by itself, such as `reconcile`, with the fleet's settings, and returns what it
 // printed, standard error included. A non-zero exit is an *exec.ExitError.
 func (f *Fleet) Run(ctx context.Context, args ...string) (string, error) {
+	return f.Answer(ctx, "", args...)
+}
+
+// Answer is Run for a command that asks: stdin is all that somebody types.
+func (f *Fleet) Answer(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, f.options.Binary, args...)
-	cmd.Env, cmd.Dir = f.env, f.options.Dir
+	cmd.Env, cmd.Dir, cmd.Stdin = f.env, f.options.Dir, strings.NewReader(stdin)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
 	return string(out), err
