@@ -24,7 +24,7 @@ func bench(ctx context.Context, place stack.Place, args []string) error {
 		}
 		command = append(command, packages...)
 	}
-	return onFreshStack(ctx, place, command)
+	return onFreshStack(ctx, place, command, nil)
 }
 
 // benchmarked are the packages under root with a benchmark in them, as go test wants them named there.

@@ -40,6 +40,7 @@ func doctor(ctx context.Context, place stack.Place, _ []string) error {
 	fmt.Printf("Temporal    %s\n", temporal)
 	postgres, missing := place.PostgresReport(ctx)
 	fmt.Printf("Postgres    %s\n", postgres)
+	fmt.Printf("Chromium    %s\n", place.BrowserReport(ctx)) // a demo needs none
 	return errors.Join(err, missing)
 }
 
@@ -67,7 +68,7 @@ func reset(_ context.Context, place stack.Place, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range append(built, place.Postgres) {
+	for _, path := range append(built, place.Postgres, place.Browser()) {
 		if err := os.RemoveAll(path); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +27,7 @@ func execute(ctx context.Context, place stack.Place, args []string) error {
 	if len(args) == 0 {
 		return errors.New("exec: no command; go run ./dev exec -- command")
 	}
-	return onFreshStack(ctx, place, args)
+	return onFreshStack(ctx, place, args, nil)
 }
 
 // test runs go test on a fresh stack. What it is given goes to go test; without a package that is all of ours.
@@ -38,7 +39,27 @@ func test(ctx context.Context, place stack.Place, args []string) error {
 	if !namesPackage(args) {
 		command = append(command, "./...")
 	}
-	return onFreshStack(ctx, place, command)
+	var env []string
+	if wantsBrowser(command) {
+		browser, err := place.FindBrowser(ctx, say)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			fmt.Printf("skipped: chromium, %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+		} else {
+			say("Chromium: %s, %s", browser.Version, browser.Source)
+			env = append(env, "PAYSAGA_CHROMIUM="+browser.Path)
+		}
+	}
+	return onFreshStack(ctx, place, command, env)
+}
+
+// wantsBrowser says whether the packages to be tested may hold those whose tests drive a browser.
+func wantsBrowser(args []string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool {
+		return strings.HasSuffix(arg, "...") || strings.HasSuffix(strings.TrimSuffix(arg, "/"), "/e2e")
+	})
 }
 
 func has(args []string, flag string) bool {
@@ -61,7 +82,8 @@ func namesPackage(args []string) bool {
 	return false
 }
 
-func onFreshStack(ctx context.Context, place stack.Place, command []string) (err error) {
+// onFreshStack runs a command that learns from its environment where the stack is, and env.
+func onFreshStack(ctx context.Context, place stack.Place, command, env []string) (err error) {
 	say("starting a fresh Postgres and Temporal")
 	fresh, err := stack.Fresh(ctx, place, say)
 	if err != nil {
@@ -72,7 +94,7 @@ func onFreshStack(ctx context.Context, place stack.Place, command []string) (err
 			say("closing: %v", closing)
 		}
 	}()
-	return runCommand(ctx, command, append(os.Environ(), fresh.Env()...))
+	return runCommand(ctx, command, slices.Concat(os.Environ(), fresh.Env(), env))
 }
 
 // runCommand runs a command with our terminal and returns its exit code as an error. With a terminal it shares our

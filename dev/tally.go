@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/paysaga/paysaga/dev/stack"
 )
 
 // tally reads `go test -json` on standard input, prints what go test would have, and ends with one line of counts. A
-// skipped test counts as failed: here every service a test may want is running. No test at all is a failure too.
+// skipped test counts as failed, and so does what `dev test` says it skipped: here everything a test may want can be had.
+// No test at all is a failure too.
 func tally(context.Context, stack.Place, []string) error {
 	counts, err := count(os.Stdin, os.Stdout)
 	if err != nil {
@@ -42,6 +44,9 @@ func count(from io.Reader, to io.Writer) (counts, error) {
 		var e event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil || e.Action == "" {
 			fmt.Fprintln(to, lines.Text()) // somebody else's line, make's for one
+			if strings.HasPrefix(lines.Text(), "skipped: ") {
+				found.failed++
+			}
 			continue
 		}
 		key := [2]string{e.Package, e.Test}

@@ -19,6 +19,7 @@ func TestTallyCountsWhatGoTestSays(t *testing.T) {
 		"a package does not build":       {`{"Action":"build-fail","ImportPath":"p"}` + "\n" + `{"Action":"fail","Package":"p"}`, counts{0, 1}},
 		"a package dies between tests":   {passed + `{"Action":"fail","Package":"p"}`, counts{1, 1}},
 		"a line that is not JSON":        {"make: entering\n" + passed, counts{1, 0}},
+		"a whole part was skipped":       {"skipped: chromium, why\n" + passed, counts{1, 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := count(strings.NewReader(row.in), io.Discard)

@@ -18,31 +18,30 @@ func (p Place) debianPostgres(ctx context.Context, say Say) (Programs, error) {
 	if found, err := p.unpackedDebian(ctx, root); err == nil {
 		return found, nil
 	}
-	for _, tool := range []string{"apt-get", "dpkg-deb"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return Programs{}, errors.New("packages of Debian: no " + tool)
-		}
-	}
 	release, err := p.fetching(ctx, say, "Debian's postgresql packages")
 	if err != nil {
 		return Programs{}, err
 	}
 	defer release()
-
-	if err := unpackDebian(ctx, "postgresql", root, say); err != nil {
+	if err := unpackDebian(ctx, say, root, "postgresql"); err != nil {
 		return Programs{}, err
 	}
 	return p.unpackedDebian(ctx, root)
 }
 
-// unpackDebian leaves a package, and what it needs and the system lacks, in root, whole or not at all.
-func unpackDebian(ctx context.Context, name, root string, say Say) error {
+// unpackDebian leaves packages, and what they need and the system lacks, in root, whole or not at all.
+func unpackDebian(ctx context.Context, say Say, root string, names ...string) error {
+	for _, tool := range []string{"apt-get", "dpkg-deb"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return errors.New("packages of Debian: no " + tool)
+		}
+	}
 	half := root + ".half"
 	if err := os.RemoveAll(half); err != nil {
 		return err
 	}
 	defer os.RemoveAll(half)
-	packages, err := downloadDebian(ctx, name, half, say)
+	packages, err := downloadDebian(ctx, half, say, names)
 	if err != nil {
 		return err
 	}
@@ -55,8 +54,8 @@ func unpackDebian(ctx context.Context, name, root string, say Say) error {
 	return errors.Join(os.RemoveAll(root), os.Rename(filepath.Join(half, "root"), root))
 }
 
-// downloadDebian returns the .deb files of a package and of what it needs and the system lacks.
-func downloadDebian(ctx context.Context, name, dir string, say Say) ([]string, error) {
+// downloadDebian returns the .deb files of the named packages and of what they need and the system lacks.
+func downloadDebian(ctx context.Context, dir string, say Say, names []string) ([]string, error) {
 	for _, sub := range []string{"state/lists/partial", "cache/archives/partial", "root"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, err
@@ -72,8 +71,8 @@ func downloadDebian(ctx context.Context, name, dir string, say Say) ([]string, e
 	if err := shout(ctx, say, "apt-get", append(slices.Clone(private), "update")...); err != nil {
 		return nil, err
 	}
-	fetch := append(slices.Clone(private), "install", "--download-only", "--no-install-recommends", name)
-	if err := shout(ctx, say, "apt-get", fetch...); err != nil {
+	fetch := append(slices.Clone(private), "install", "--download-only", "--no-install-recommends")
+	if err := shout(ctx, say, "apt-get", append(fetch, names...)...); err != nil {
 		return nil, err
 	}
 	packages, err := filepath.Glob(filepath.Join(dir, "cache/archives/*.deb"))
@@ -89,15 +88,20 @@ func (p Place) unpackedDebian(ctx context.Context, root string) (Programs, error
 	if err != nil || len(dirs) == 0 {
 		return Programs{}, errors.New("packages of Debian: none unpacked")
 	}
-	var libraries []string
-	for _, pattern := range []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*"} {
-		found, _ := filepath.Glob(filepath.Join(root, pattern))
-		libraries = append(libraries, found...)
-	}
 	slices.Sort(dirs)
-	found, err := p.inspect(ctx, dirs[len(dirs)-1], []string{"LD_LIBRARY_PATH=" + strings.Join(libraries, ":")})
+	found, err := p.inspect(ctx, dirs[len(dirs)-1], []string{"LD_LIBRARY_PATH=" + libraries(root)})
 	found.Source = "Debian's packages, unpacked in " + root
 	return found, err
+}
+
+// libraries are the directories below root in which packages put theirs, as LD_LIBRARY_PATH takes them.
+func libraries(root string) string {
+	var dirs []string
+	for _, pattern := range []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*"} {
+		found, _ := filepath.Glob(filepath.Join(root, pattern))
+		dirs = append(dirs, found...)
+	}
+	return strings.Join(dirs, ":")
 }
 
 // fetching says what is fetched and keeps other runs from doing the same at once.

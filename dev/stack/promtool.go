@@ -24,7 +24,7 @@ func (p Place) Promtool(ctx context.Context, say Say) (string, error) {
 		return program, nil
 	}
 	say("no promtool on this machine: fetching Debian's prometheus into %s, once", root)
-	if err := unpackDebian(ctx, "prometheus", root, say); err != nil {
+	if err := unpackDebian(ctx, say, root, "prometheus"); err != nil {
 		return "", err
 	}
 	_, err = os.Stat(program)
