@@ -39,14 +39,18 @@ func (c *town) LeaseDue(context.Context, int, time.Duration) ([]payment.DueOrder
 	return c.due, true, nil
 }
 
-func (c *town) AskAgain(_ context.Context, numbers []string) error {
-	c.again = numbers
-	return nil
+func (c *town) AskAgain(ctx context.Context, numbers []string) error {
+	if ctx.Err() == nil {
+		c.again = numbers
+	}
+	return ctx.Err()
 }
 
-func (c *town) NoTurns(_ context.Context, pause time.Duration) error {
-	c.paused = pause
-	return nil
+func (c *town) NoTurns(ctx context.Context, pause time.Duration) error {
+	if ctx.Err() == nil {
+		c.paused = pause
+	}
+	return ctx.Err()
 }
 
 func (c *town) KeepFound(_ context.Context, found payment.News) error {
