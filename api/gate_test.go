@@ -61,10 +61,10 @@ type gate struct {
 // clock is the gate's own clock, which may go wrong.
 func (g *gate) clock() time.Time { return now.Add(time.Duration(g.ahead.Load())) }
 
-func newGate(t *testing.T) *gate { return newGateOn(t, pgtest.New(t), "") }
+func newGate(t testing.TB) *gate { return newGateOn(t, pgtest.New(t), "") }
 
 // newGateOn opens a gate on a database, by way of another address if one is given.
-func newGateOn(t *testing.T, db *pgtest.Database, address string) *gate {
+func newGateOn(t testing.TB, db *pgtest.Database, address string) *gate {
 	t.Helper()
 	if address == "" {
 		address = db.URL
