@@ -200,7 +200,11 @@ func TestACaseAboutMoneyClosesOnlyOnWeChatsWord(t *testing.T) {
 		"an order that was paid as nobody looked": {about: payment.Case{Kind: payment.CaseCloseStuck, OutTradeNo: "4200001-order"}, paid: paid("SUCCESS", 12850),
 			status: 409, code: "contradicted"},
 		"a kind that nobody thought of is about its payment": {about: of("bill_missing", aboutPayment), paid: paid("SUCCESS", 12850), status: 409, code: "contradicted"},
-		"a callback that names no number at all":             {about: payment.Case{Kind: payment.CaseUnusableCallback, Subject: "n2", NotificationID: "n2"}, silent: true, status: 200},
+		"paid in our books, and WeChat knows nothing of it": {about: of(payment.CaseBillMissingPayment, aboutPayment), stage: payment.Completed,
+			status: 409, code: "contradicted", says: "our books say that 12850 fen were paid"},
+		"taken back by WeChat, and a person knows": {about: of("bill_revoked", aboutPayment), stage: payment.Completed, paid: paid("REVOKED", 12850), status: 200},
+		"never paid, and a person closed it so":    {about: aboutPayment, stage: payment.Resolved, held: payment.CaseNotPaid, paid: paid("NOTPAY", 0), status: 200},
+		"a callback that names no number at all":   {about: payment.Case{Kind: payment.CaseUnusableCallback, Subject: "n2", NotificationID: "n2"}, silent: true, status: 200},
 
 		"the case that a payment is held by": {about: payment.Case{Kind: payment.CaseShipUnknown, TransactionID: "4200001"}, stage: payment.Holding, held: payment.CaseShipUnknown,
 			status: 409, code: "payment_waits"},

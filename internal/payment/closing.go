@@ -5,37 +5,43 @@ import (
 	"time"
 )
 
-// Subject is what WeChat is asked about before a person closes a case.
-type Subject string
+// asks is what WeChat is asked about before a person closes a case: where money is
+// concerned its word is the evidence.
+type asks int
 
-// Where money is concerned, WeChat's word is the evidence.
 const (
-	AskNothing    Subject = "nothing"
-	AskAboutPaid  Subject = "payment" // was it paid, and is it in our books
-	AskAboutMoney Subject = "refunds" // has each refund ended, and do our books say the same
+	askPayment asks = iota // was it paid, and has a saga got it
+	askRefunds             // has each ended, and do our books say the same
+	askNothing
 )
 
 // closesWith says what closing a case of each kind takes. A kind that is not named
 // takes the payment, if the case names one.
-var closesWith = map[CaseKind]Subject{
+var closesWith = map[CaseKind]asks{
 	// goods, messages and runs: a person's word will do
-	CaseShipUnknown:       AskNothing,
-	CaseDispatchOverdue:   AskNothing,
-	CaseCancelRefused:     AskNothing,
-	CaseCancelUnknown:     AskNothing,
-	CaseDispatchedAnyway:  AskNothing,
-	CaseNotifyFailed:      AskNothing,
-	CaseShippingReminder:  AskNothing,
-	CaseCancelledWorkflow: AskNothing,
+	CaseShipUnknown:       askNothing,
+	CaseDispatchOverdue:   askNothing,
+	CaseCancelRefused:     askNothing,
+	CaseCancelUnknown:     askNothing,
+	CaseDispatchedAnyway:  askNothing,
+	CaseNotifyFailed:      askNothing,
+	CaseShippingReminder:  askNothing,
+	CaseCancelledWorkflow: askNothing,
 	// WeChat tells us nothing of what was paid to others
-	CaseUnsupportedVariant: AskNothing,
+	CaseUnsupportedVariant: askNothing,
+	// nobody can ask about a sum
+	CaseBillFee:      askNothing,
+	CaseBillFundFlow: askNothing,
 
-	CaseRefundRefused:  AskAboutMoney,
-	CaseRefundStuck:    AskAboutMoney,
-	CaseRefundAbnormal: AskAboutMoney,
-	CaseRefundClosed:   AskAboutMoney,
-	CaseRefundMismatch: AskAboutMoney,
-	CaseForeignRefund:  AskAboutMoney,
+	CaseRefundRefused:  askRefunds,
+	CaseRefundStuck:    askRefunds,
+	CaseRefundAbnormal: askRefunds,
+	CaseRefundClosed:   askRefunds,
+	CaseRefundMismatch: askRefunds,
+	CaseForeignRefund:  askRefunds,
+
+	CaseBillMissingRefund:  askRefunds,
+	CaseBillRefundMismatch: askRefunds,
 }
 
 // stuckIn are the stages in which a case is the one that its payment waits by.
@@ -87,9 +93,9 @@ const NotFoundState = "NOT_FOUND"
 func (c Case) Asks(refundsInBooks []RefundLine) Question {
 	q := Question{TimesOpened: c.TimesOpened}
 	switch closesWith[c.Kind] {
-	case AskNothing:
+	case askNothing:
 		return q
-	case AskAboutMoney:
+	case askRefunds:
 		q.Refunds = c.refundsAsked(refundsInBooks)
 	}
 	if len(q.Refunds) == 0 {
@@ -113,27 +119,45 @@ func (c Case) refundsAsked(inBooks []RefundLine) []string {
 
 // Known is what our books hold of a case's payment.
 type Known struct {
-	Payment   bool // it is in the books, so that a saga has it
+	Stage     Stage // empty if no saga has it
 	AmountFen int64
 	Refunds   []RefundLine
+}
+
+// accepted tells whether our books go by it that the money came.
+func (k Known) accepted() bool {
+	return k.Stage != "" && k.Stage != Received && !k.Stage.Waiting() && k.Stage != Resolved
 }
 
 // Contradiction says what of WeChat's word does not fit our books, so that the
 // case must stay open; empty if all of it does.
 func (said WeChatWord) Contradiction(books Known) string {
-	switch {
-	case said.TradeState != "SUCCESS" && said.TradeState != "REFUND":
-	case !books.Payment:
-		return fmt.Sprintf("WeChat says %s, and no saga has this payment", said.TradeState)
-	case said.AmountFen != books.AmountFen:
-		return fmt.Sprintf("WeChat says that %d fen were paid, and our books say %d", said.AmountFen, books.AmountFen)
-	case said.TradeState == "REFUND" && len(books.Refunds) == 0:
-		return "WeChat says REFUND, and our books hold no refund of it"
+	switch said.TradeState {
+	case NotFoundState, "NOTPAY", "CLOSED":
+		if books.accepted() {
+			return fmt.Sprintf("WeChat says %s, and our books say that %d fen were paid", said.TradeState, books.AmountFen)
+		}
+	case "SUCCESS", "REFUND":
+		if why := said.paidOtherwise(books); why != "" {
+			return why
+		}
 	}
 	for _, refund := range said.Refunds {
 		if why := refund.contradicts(books); why != "" {
 			return why
 		}
+	}
+	return ""
+}
+
+func (said WeChatWord) paidOtherwise(books Known) string {
+	switch {
+	case books.Stage == "":
+		return fmt.Sprintf("WeChat says %s, and no saga has this payment", said.TradeState)
+	case said.AmountFen != books.AmountFen:
+		return fmt.Sprintf("WeChat says that %d fen were paid, and our books say %d", said.AmountFen, books.AmountFen)
+	case said.TradeState == "REFUND" && len(books.Refunds) == 0:
+		return "WeChat says REFUND, and our books hold no refund of it"
 	}
 	return ""
 }
@@ -155,7 +179,7 @@ func (said RefundLine) contradicts(books Known) string {
 		return ""
 	case !said.State.Final():
 		return fmt.Sprintf("WeChat still says %s of refund %s", said.State, said.OutRefundNo)
-	case ours.State == "" && books.Payment:
+	case ours.State == "" && books.Stage != "":
 		return fmt.Sprintf("WeChat says %s of refund %s, which is not in our books", said.State, said.OutRefundNo)
 	case ours.State == "", said.State == RefundClosed && nothing:
 		return ""

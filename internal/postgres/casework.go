@@ -164,16 +164,14 @@ func closable(ctx context.Context, tx pgx.Tx, id string) (open payment.Case, boo
 	if open.State == "closed" {
 		return open, books, alreadyClosed()
 	}
-	var stage payment.Stage
 	var hold payment.CaseKind
-	err = tx.QueryRow(ctx, knownSQL, pgx.NamedArgs{"id": open.TransactionID}).Scan(&stage, &hold, &books.AmountFen, &books.Refunds)
+	err = tx.QueryRow(ctx, knownSQL, pgx.NamedArgs{"id": open.TransactionID}).Scan(&books.Stage, &hold, &books.AmountFen, &books.Refunds)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return open, books, nil
 	}
-	books.Payment = true
-	if err == nil && open.Holds(stage, hold) {
+	if err == nil && open.Holds(books.Stage, hold) {
 		err = payment.Failf(payment.Conflict, payment.CodePaymentWaits,
-			"the payment is %s by this case, which closes when it moves: retry, resolve or compensate it", stage)
+			"the payment is %s by this case, which closes when it moves: retry, resolve or compensate it", books.Stage)
 	}
 	return open, books, err
 }
