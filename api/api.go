@@ -94,6 +94,8 @@ type Desk interface {
 	BeginCall(ctx context.Context, call payment.Call) (payment.Call, error)
 	EndCall(ctx context.Context, call payment.Call) error
 
+	// Audit is the audit log, a page at a time, the newest row first.
+	Audit(ctx context.Context, wanted payment.AuditFilter, page payment.Page[payment.AuditPlace]) ([]payment.Audited, error)
 	// Record writes down an act that none of the above does: one that was denied,
 	// or that Temporal carries out. All others write themselves down.
 	Record(ctx context.Context, act payment.Act) error
@@ -141,6 +143,7 @@ func (s *Server) Routes() http.Handler {
 		agents    = s.only(Support, Approver)
 		approvers = s.only(Approver)
 		staff     = s.only(Support, Approver, Operator)
+		operators = s.only(Operator)
 		everyone  = s.only(Merchant, Support, Approver, Operator)
 	)
 	s.bulk = bulkLimit()
@@ -186,6 +189,8 @@ func (s *Server) Routes() http.Handler {
 		r.Post("/requests/{id}/reject", approvers(s.reject))
 
 		r.Get("/today", staff(s.today))
+
+		r.Get("/audit", operators(s.audit))
 	})
 	return r
 }

@@ -87,3 +87,17 @@ func actionOf(method, route string) string {
 	}
 	return noun + "." + verb
 }
+
+// audit shows who did what, or was not allowed to, the newest first.
+func (s *Server) audit(w http.ResponseWriter, r *http.Request, _ Caller) error {
+	q := queryOf(r)
+	wanted := payment.AuditFilter{
+		Actor:    q.text("actor"),
+		Action:   q.word("action"),
+		Decision: payment.Ruling(q.choice("decision", string(payment.Allow), string(payment.Deny))),
+		Number:   q.text("q"),
+	}
+	return list(w, r, q, func(ctx context.Context, page payment.Page[payment.AuditPlace]) ([]payment.Audited, error) {
+		return s.Desk.Audit(ctx, wanted, page)
+	}, payment.Audited.Place)
+}

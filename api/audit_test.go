@@ -1,6 +1,9 @@
 package api_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -96,5 +99,53 @@ func TestNoOrderIsClosedWithoutAnAuditRow(t *testing.T) {
 	d.Exec(t, `alter table audit_log rename to elsewhere`)
 	if got := d.call(t, "shop", "POST", "/v1/orders/TEA-0001/close", ""); got.status < 500 || len(d.sagas.shut) > 0 {
 		t.Errorf("answered %d and closed %v", got.status, fmt.Sprint(d.sagas.shut))
+	}
+}
+
+// Operators read the log, and can follow its chain by what they are shown alone.
+func TestTheAuditLogIsReadByOperators(t *testing.T) {
+	d := newDesk(t)
+	for i, stage := range []payment.Stage{payment.Paid, payment.Paid, payment.Refunded} {
+		d.paid(t, fmt.Sprint("420000", i), 500, stage, "")
+		d.call(t, "ann", "POST", fmt.Sprintf("/v1/payments/420000%d/compensate", i), `{"reason":"<b>茶 & more</b>"}`)
+	}
+	d.call(t, "shop", "GET", "/v1/audit", "").wants(t, 403, "wrong_role")
+
+	for _, limit := range []int{1, 3, 100} {
+		if diff := cmp.Diff([]string{"4", "3", "2", "1"}, d.ids(t, "otto", "/v1/audit", "seq", limit)); diff != "" {
+			t.Errorf("by %d: %s", limit, diff)
+		}
+	}
+	for query, want := range map[string][]string{
+		"?actor=ann":                 {"3", "2", "1"},
+		"?decision=DENY":             {"4", "3"},
+		"?action=payment.compensate": {"3", "2", "1"},
+		"?q=4200001":                 {"2"},
+		"?q=42000":                   {"3", "2", "1"},
+		"?q=req_&decision=ALLOW":     {"2", "1"},
+		"?actor=dora":                {},
+	} {
+		if diff := cmp.Diff(want, d.ids(t, "otto", "/v1/audit"+query, "seq", 2)); diff != "" {
+			t.Errorf("%s: %s", query, diff)
+		}
+	}
+	for query, code := range map[string]string{
+		"?decision=MAYBE": "invalid_decision", "?who=ann": "unknown_parameter", "?limit=0": "invalid_limit", "?cursor=eyJzZXEiOiJ4In0": "invalid_cursor",
+	} {
+		d.call(t, "otto", "GET", "/v1/audit"+query, "").wants(t, 422, code)
+	}
+
+	var page struct{ Items []payment.Audited }
+	if err := json.Unmarshal([]byte(d.call(t, "otto", "GET", "/v1/audit", "").raw), &page); err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range page.Items {
+		prev, _ := hex.DecodeString(row.PrevHash)
+		if sum := sha256.Sum256(append(prev, row.Doc...)); hex.EncodeToString(sum[:]) != row.Hash {
+			t.Errorf("row %d does not add up: %s", row.Seq, row.Doc)
+		}
+		if i > 0 && page.Items[i-1].PrevHash != row.Hash {
+			t.Errorf("row %d does not follow from row %d", page.Items[i-1].Seq, row.Seq)
+		}
 	}
 }

@@ -54,6 +54,7 @@ func tokens(t *testing.T) api.Tokens {
 type desk struct {
 	*pgtest.Database
 	url   string
+	api   http.Handler
 	store *postgres.Store
 	till  *till
 	sagas *sagas
@@ -84,10 +85,11 @@ func (d *desk) beside(t *testing.T, change ...func(*api.Server)) *desk {
 	for _, to := range change {
 		to(&server)
 	}
-	listening := httptest.NewServer(server.Routes())
-	t.Cleanup(listening.Close)
 	another := *d
-	another.url, another.store = listening.URL, store
+	another.api, another.store = server.Routes(), store
+	listening := httptest.NewServer(another.api)
+	t.Cleanup(listening.Close)
+	another.url = listening.URL
 	return &another
 }
 

@@ -29,7 +29,7 @@ func (d *desk) ids(t *testing.T, who, path, name string, limit int) []string {
 			t.Fatalf("page %d of %s: %s", pages, path, got.raw)
 		}
 		for _, item := range items {
-			all = append(all, item.(map[string]any)[name].(string))
+			all = append(all, fmt.Sprint(item.(map[string]any)[name]))
 		}
 		if cursor = got.text("next_cursor"); cursor == "" {
 			return all

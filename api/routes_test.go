@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/paysaga/paysaga/api"
 	"github.com/paysaga/paysaga/internal/payment"
 )
@@ -16,6 +18,8 @@ import (
 func TestEveryRouteLetsInItsRolesAndNobodyElse(t *testing.T) {
 	const resolved = `,"outcome":"shipped","evidence":["SHP-1"]`
 	d := newDesk(t)
+	routes := d.api.(chi.Routes)
+	shown := map[string]bool{}
 	for i, row := range []struct {
 		method, path, body string
 		status             int
@@ -34,17 +38,24 @@ func TestEveryRouteLetsInItsRolesAndNobodyElse(t *testing.T) {
 		{"POST", "/v1/webhooks/#/resend", reason(""), 202, []string{"ann", "dora", "otto"}},
 		{"GET", "/v1/payments/known", "", 200, []string{"shop", "ann", "dora", "otto"}},
 		{"POST", "/v1/payments/#/compensate", reason(""), 202, []string{"ann", "dora"}},
+		{"POST", "/v1/payments/PART#/refunds", reason(`,"amount_fen":1`), 202, []string{"ann", "dora"}},
 		{"POST", "/v1/payments/#/retry", reason(""), 202, []string{"ann", "dora", "otto"}},
 		{"POST", "/v1/payments/#/resolve", reason(resolved), 202, []string{"ann", "dora"}},
 		{"POST", "/v1/compensations", reason(`,"transaction_ids":["#"]`), 200, []string{"ann", "dora"}},
 		{"GET", "/v1/reports", "", 200, []string{"ann", "dora", "otto"}},
 		{"GET", "/v1/reports/2026-11-20", "", 200, []string{"ann", "dora", "otto"}},
 		{"GET", "/v1/approvals", "", 200, []string{"ann", "dora", "otto"}},
+		{"POST", "/v1/shipments/#/dispatched", `{"carrier":"SF","tracking_no":"1"}`, 202, []string{"shop"}},
+		{"GET", "/v1/audit", "", 200, []string{"otto"}},
 		{"GET", "/v1/today", "", 200, []string{"ann", "dora", "otto"}},
 		{"GET", "/v1/requests/#", "", 200, []string{"ann", "dora", "otto"}},
 		{"POST", "/v1/requests/#/approve", reason(""), 202, []string{"dora"}},
 		{"POST", "/v1/requests/#/reject", reason(""), 202, []string{"dora"}},
 	} {
+		match := chi.NewRouteContext()
+		routes.Match(match, row.method, row.path)
+		shown[row.method+" "+match.RoutePattern()] = true
+		var done, denied string // the last acts in the audit log
 		for j, who := range []string{"shop", "ann", "dora", "otto", "", "stranger"} {
 			t.Run(row.method+" "+row.path+" by "+who, func(t *testing.T) {
 				id := fmt.Sprintf("T%dx%d", i, j)
@@ -56,6 +67,13 @@ func TestEveryRouteLetsInItsRolesAndNobodyElse(t *testing.T) {
 				d.paid(t, id, 12850, payment.Holding, payment.CaseShipUnknown)
 				d.aCase(t, id, "1 h", "open", id)
 				d.Exec(t, `insert into webhooks (id, transaction_id, event, payload, state) values ($1, $1, 'order.shipped', '{}', 'gave_up')`, id)
+				if strings.Contains(row.path, "PART") {
+					d.paid(t, "PART"+id, 12850, payment.Paid, "")
+				}
+				if strings.Contains(row.path, "shipments") {
+					d.call(t, "shop", "POST", "/v1/orders", `{"out_trade_no":"`+id+`-order","description":"tea","amount_fen":1,"trade_type":"native"}`).wants(t, 201, "")
+					d.Exec(t, `insert into shipments (transaction_id, out_trade_no, ship_key, state, shipment_id) values ($1, $1 || '-order', $1, 'accepted', $1)`, id)
+				}
 				if strings.Contains(row.path, "requests") {
 					d.Exec(t, `insert into requests (id, transaction_id, kind, state, actor, reason, amount_fen, expires_at)
 						values ($1, $1, 'compensate', 'pending_approval', 'ben', '0123456789', 1, now() + interval '1 h')`, id)
@@ -75,15 +93,35 @@ func TestEveryRouteLetsInItsRolesAndNobodyElse(t *testing.T) {
 					}
 				case slices.Contains(row.roles, who):
 					got.wants(t, row.status, "")
+					if row.method == "POST" {
+						done = d.Text(t, `select concat_ws(' ', action, decision) from audit_log order by seq desc limit 1`)
+					}
 					return
 				default:
 					got.wants(t, 403, "wrong_role")
+					denied = d.Text(t, `select concat_ws(' ', action, decision, actor) from audit_log order by seq desc limit 1`)
+					if !strings.HasSuffix(denied, " DENY "+who) {
+						t.Errorf("the audit log ends with %q", denied)
+					}
 				}
 				if now := trace(); now != before {
 					t.Errorf("left a trace: %s, was %s", now, before)
 				}
 			})
 		}
+		action, _, _ := strings.Cut(denied, " ")
+		if row.method == "POST" && row.path != "/v1/compensations" && done != action+" ALLOW" {
+			t.Errorf("%s was denied as %q and done as %q", row.path, denied, done)
+		}
+	}
+	err := chi.Walk(routes, func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		if strings.HasPrefix(route, "/v1/") && !shown[method+" "+route] {
+			t.Errorf("nobody says whom %s %s lets in", method, route)
+		}
+		return nil
+	})
+	if err != nil || len(shown) < 20 {
+		t.Errorf("%d routes were shown: %v", len(shown), err)
 	}
 }
 

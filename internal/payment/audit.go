@@ -73,3 +73,19 @@ type Audited struct {
 	PrevHash string          `json:"prev_hash"`
 	Hash     string          `json:"hash"` // SHA-256 of the previous hash's bytes and the doc's, in hex
 }
+
+// AuditFilter says which rows are listed; a zero field leaves out nobody.
+type AuditFilter struct {
+	Actor    string
+	Action   string
+	Decision Ruling
+	Number   string // or its beginning: of a payment, or of what was acted on
+}
+
+// AuditPlace orders the audit log: the newest row first.
+type AuditPlace struct {
+	Seq int64 `json:"seq"`
+}
+
+// Place is the row's place in a list.
+func (a Audited) Place() AuditPlace { return AuditPlace{a.Seq} }

@@ -1,14 +1,9 @@
 package postgres
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -81,61 +76,30 @@ func (s *Store) Record(ctx context.Context, act payment.Act) error {
 	return s.tx(ctx, func(tx pgx.Tx) error { return s.audit(ctx, tx, act) })
 }
 
-const auditLogSQL = `select seq, doc, prev_hash, hash from audit_log order by seq`
+// The doc goes out as it was hashed, so that whoever reads it can follow the chain.
+const auditListSQL = `
+select to_json(a)
+  from (select seq, at, doc::json as doc, encode(prev_hash, 'hex') as prev_hash, encode(hash, 'hex') as hash
+          from audit_log
+         where (@actor = '' or actor = @actor)
+           and (@action = '' or action = @action)
+           and (@decision = '' or decision = @decision)
+           and (@number = ''
+             or transaction_id collate "C" between @number and @last
+             or object collate "C" between @number and @last)
+           and (@first or seq < @seq)
+         order by seq desc
+         limit @limit) a`
 
-// VerifyAudit follows the audit log from its first row to its last and returns its
-// head. Conflict (audit_broken) says where it is broken: a row that was edited, is
-// missing, or does not follow from the one before. A tail that was cut off leaves
-// no such trace, and neither does a log that was written anew: only an anchor,
-// a head that was kept elsewhere, tells. A zero anchor is none.
-func (s *Store) VerifyAudit(ctx context.Context, anchor payment.AuditHead) (payment.AuditHead, error) {
-	var head payment.AuditHead
-	rows, err := s.pool.Query(ctx, auditLogSQL)
-	if err != nil {
-		return head, fault(err)
+// Audit is one page of the audit log, the newest row first.
+func (s *Store) Audit(ctx context.Context, wanted payment.AuditFilter, page payment.Page[payment.AuditPlace]) ([]payment.Audited, error) {
+	var after payment.AuditPlace
+	if page.After != nil {
+		after = *page.After
 	}
-	defer rows.Close()
-	last := make([]byte, sha256.Size)
-	for rows.Next() {
-		var seq int64
-		var doc string
-		var prevHash, hash []byte
-		if err := rows.Scan(&seq, &doc, &prevHash, &hash); err != nil {
-			return head, fault(err)
-		}
-		seal := sha256.Sum256(append(slices.Clip(prevHash), doc...))
-		switch {
-		case seq != head.Seq+1:
-			return head, broken("row %d is followed by row %d: what was between is gone", head.Seq, seq)
-		case !bytes.Equal(prevHash, last):
-			return head, broken("row %d does not follow from the row before it", seq)
-		case !bytes.Equal(hash, seal[:]):
-			return head, broken("row %d was edited", seq)
-		case seq == anchor.Seq && hex.EncodeToString(hash) != anchor.Hash:
-			return head, broken("row %d is not the one that was the head once: the log was written anew", seq)
-		}
-		last, head = hash, payment.AuditHead{Seq: seq, Hash: hex.EncodeToString(hash)}
-	}
-	if err := rows.Err(); err != nil {
-		return head, fault(err)
-	}
-	if head.Seq < anchor.Seq {
-		return head, broken("the log ends at row %d and had %d: its tail was cut off", head.Seq, anchor.Seq)
-	}
-	return head, nil
-}
-
-func broken(format string, args ...any) error {
-	return payment.Failf(payment.Conflict, "audit_broken", format, args...)
-}
-
-const auditEndSQL = `select seq, encode(hash, 'hex') from audit_log order by seq desc limit 1`
-
-// AuditHead is the end of the audit log; zero while it is empty.
-func (s *Store) AuditHead(ctx context.Context) (head payment.AuditHead, err error) {
-	err = s.pool.QueryRow(ctx, auditEndSQL).Scan(&head.Seq, &head.Hash)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return head, nil
-	}
-	return head, fault(err)
+	return listed[payment.Audited](ctx, s, auditListSQL, pgx.NamedArgs{
+		"actor": wanted.Actor, "action": wanted.Action, "decision": string(wanted.Decision),
+		"number": wanted.Number, "last": wanted.Number + afterAll,
+		"first": page.After == nil, "seq": after.Seq, "limit": page.Limit,
+	})
 }

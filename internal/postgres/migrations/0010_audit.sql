@@ -20,7 +20,8 @@ create table audit_log (
   constraint allowed_or_denied check (decision in ('ALLOW', 'DENY'))
 );
 create index audit_by_call on audit_log (call) where call <> '';
-create index audit_by_payment on audit_log (transaction_id) where transaction_id <> '';
+create index audit_by_payment on audit_log (transaction_id collate "C") where transaction_id <> '';
+create index audit_by_object on audit_log (object collate "C") where object <> '';
 create index audit_by_actor on audit_log (actor, seq);
 
 comment on table  audit_log                is 'What people and merchants'' systems did or were not allowed to do, each row chained to the one before. Append-only.';
