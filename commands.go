@@ -85,7 +85,7 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		Backlog: store, Engine: sagas, Refunds: till, Every: settings.SweepEvery, AtOnce: startsAtOnce, Log: slog.Default(),
 	})
 	server := &api.Server{
-		Desk: store, Till: till, Sagas: sagas, Closings: sagas, Tokens: tokens, Rules: rules, Log: slog.Default(),
+		Desk: store, Till: till, Sagas: sagas, Closings: sagas, Runs: sagas, Tokens: tokens, Rules: rules, Log: slog.Default(),
 		People: people(c.SignOn, public, store), Codec: forUI,
 		Callbacks: withOlderWays(c.Callbacks, &api.Callbacks{
 			Keys: keys, Inbox: store, LastResort: sagas, Wake: relay.Wake, Public: public, MaxBytes: maxBytes,

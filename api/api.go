@@ -24,6 +24,7 @@ type Server struct {
 	Till      Till
 	Sagas     Sagas
 	Closings  Closings
+	Runs      Runs
 	Tokens    Tokens
 	People    People
 	Codec     Codec
@@ -102,6 +103,7 @@ type Desk interface {
 
 	Casework
 	Mail
+	Archive
 }
 
 // Till is where orders are paid: WeChat.
@@ -176,6 +178,9 @@ func (s *Server) Routes() http.Handler {
 		r.Post("/cases/{id}/assign", staff(s.assignCase))
 		r.Post("/cases/{id}/close", staff(s.closeCase))
 		r.Post("/cases/{id}/notes", staff(s.noteCase))
+
+		r.Get("/inbox", staff(s.inbox))
+		r.Get("/inbox/{id}", staff(s.news))
 
 		r.Get("/webhooks", staff(s.webhooks))
 		r.Post("/webhooks/{id}/resend", staff(s.resend))

@@ -76,7 +76,7 @@ func (d *desk) beside(t *testing.T, change ...func(*api.Server)) *desk {
 	}
 	t.Cleanup(store.Close)
 	server := api.Server{
-		Desk: store, Till: d.till, Sagas: d.sagas, Closings: d.sagas, Tokens: tokens(t),
+		Desk: store, Till: d.till, Sagas: d.sagas, Closings: d.sagas, Runs: d.sagas, Tokens: tokens(t),
 		Rules:     api.Rules{AppIDs: []string{"wxapp", "wxother"}, LatePayment: payment.LateRefund, ApprovalAboveFen: 100_000},
 		Callbacks: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "callbacks saw "+r.URL.Path) }),
 		Log:       slog.New(slog.NewTextHandler(d.log, nil)),
@@ -310,6 +310,18 @@ func (f *sagas) TellDispatched(_ context.Context, paid payment.Payment, report w
 	}
 	f.sent = append(f.sent, paid.TransactionID+" "+report.ShipmentID)
 	return nil
+}
+
+func (f *sagas) LatestRun(_ context.Context, transactionID string) (payment.Run, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		return payment.Run{}, payment.Failf(payment.Unknown, "temporal_silent", "temporal is away")
+	}
+	if transactionID != "4200001" {
+		return payment.Run{}, payment.Failf(payment.NotFound, "no_run", "none")
+	}
+	return payment.Run{RunID: "run-1", Status: "completed"}, nil
 }
 
 func (f *sagas) CloseOrder(_ context.Context, asked payment.Closing) error {

@@ -34,6 +34,8 @@ func TestEveryRouteLetsInItsRolesAndNobodyElse(t *testing.T) {
 		{"POST", "/v1/cases/#/assign", reason(`,"owner":"ann"`), 200, []string{"ann", "dora", "otto"}},
 		{"POST", "/v1/cases/#/close", reason(`,"resolution":"told by phone"`), 200, []string{"ann", "dora", "otto"}},
 		{"POST", "/v1/cases/#/notes", `{"text":"the shop is closed on Mondays"}`, 200, []string{"ann", "dora", "otto"}},
+		{"GET", "/v1/inbox", "", 200, []string{"ann", "dora", "otto"}},
+		{"GET", "/v1/inbox/1", "", 200, []string{"ann", "dora", "otto"}},
 		{"GET", "/v1/webhooks", "", 200, []string{"ann", "dora", "otto"}},
 		{"POST", "/v1/webhooks/#/resend", reason(""), 202, []string{"ann", "dora", "otto"}},
 		{"GET", "/v1/payments/known", "", 200, []string{"shop", "ann", "dora", "otto"}},
@@ -63,6 +65,7 @@ func TestEveryRouteLetsInItsRolesAndNobodyElse(t *testing.T) {
 					d.call(t, "shop", "POST", "/v1/orders", `{"out_trade_no":"known-order","description":"tea","amount_fen":1,"trade_type":"native"}`).wants(t, 201, "")
 					d.paid(t, "known", 1, payment.Paid, "")
 					d.aDay(t, "2026-11-20")
+					d.Exec(t, `insert into inbox (key, kind, verdict, via) values ('notice:1', 'other', 'noted', 'callback')`)
 				}
 				d.paid(t, id, 12850, payment.Holding, payment.CaseShipUnknown)
 				d.aCase(t, id, "1 h", "open", id)

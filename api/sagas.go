@@ -2,9 +2,12 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -63,6 +66,26 @@ func (t *Temporal) StartDurably(ctx context.Context, paid payment.Payment) error
 		return nil
 	}
 	return t.execute(ctx, paid, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+}
+
+// LatestRun is the latest run of a payment's saga, as Temporal has it; NotFound if
+// it knows none.
+func (t *Temporal) LatestRun(ctx context.Context, transactionID string) (payment.Run, error) {
+	known, err := t.Client.DescribeWorkflow(ctx, transactionID, "")
+	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
+		return payment.Run{}, payment.Fail(payment.NotFound, "no_run", "Temporal knows no run of this payment", err)
+	}
+	if err != nil {
+		return payment.Run{}, silent(err)
+	}
+	run := payment.Run{
+		RunID: known.WorkflowExecution.RunID, Status: strings.ToLower(known.Status.String()),
+		StartedAt: known.WorkflowStartTime,
+	}
+	if known.WorkflowCloseTime != nil {
+		run.ClosedAt = *known.WorkflowCloseTime
+	}
+	return run, nil
 }
 
 // Tell sends a person's word to a payment's saga, and starts the saga if none is

@@ -200,3 +200,25 @@ func TestNoAnswerFromTemporalIsUnknown(t *testing.T) {
 		t.Errorf("Start: %v", err)
 	}
 }
+
+func TestTheLatestRunIsTold(t *testing.T) {
+	temporal, c := newTemporal(t)
+	number := freshNumber()
+	if _, err := temporal.LatestRun(t.Context(), number); payment.KindOf(err) != payment.NotFound {
+		t.Errorf("a payment that never ran: %v", err)
+	}
+	for _, status := range []string{"running", "terminated"} {
+		if err := temporal.Restart(t.Context(), saga(number)); err != nil {
+			t.Fatal(err)
+		}
+		if status == "terminated" {
+			if err := c.TerminateWorkflow(t.Context(), number, "", "test"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := temporal.LatestRun(t.Context(), number)
+		if err != nil || got.Status != status || got.RunID != run(t, c, number) || got.StartedAt.IsZero() || got.ClosedAt.IsZero() != (status == "running") {
+			t.Errorf("%+v %v, want %s", got, err, status)
+		}
+	}
+}

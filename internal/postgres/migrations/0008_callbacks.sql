@@ -39,6 +39,13 @@ drop function make_callbacks_months;
 
 comment on table callbacks_default is 'Whatever no month takes: none is there yet, or it was dropped. Housekeeping moves it to its month.';
 
+-- For people who look something up.
+create index inbox_by_time on inbox (received_at);
+create index inbox_by_order on inbox (out_trade_no) where out_trade_no <> '';
+create index inbox_by_notification on inbox (notification_id) where notification_id <> '';
+create index callbacks_by_news on callbacks (inbox_id) where inbox_id is not null;
+create index callbacks_unreadable on callbacks (received_at) where inbox_id is null;
+
 create table schedule_runs (
   name            text        primary key,
   every           interval    not null check (every > '0'),
@@ -53,6 +60,7 @@ comment on column schedule_runs.last_success_at is 'When a run last reached its 
 
 -- +goose Down
 drop table schedule_runs;
+drop index callbacks_unreadable, callbacks_by_news, inbox_by_notification, inbox_by_order, inbox_by_time;
 
 -- Every month goes back to where all callbacks were before.
 -- +goose StatementBegin
