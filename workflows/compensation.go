@@ -96,7 +96,7 @@ func (s *saga) tell() error {
 }
 
 // atWeChat tells whether WeChat has the refund, so that it is asked about and
-// not sent. One that was made outside paysaga is never sent.
+// not sent.
 func atWeChat(r *payment.Refund) bool {
-	return r != nil && (r.Foreign || r.State != payment.RefundRequested)
+	return r != nil && r.State != payment.RefundRequested
 }

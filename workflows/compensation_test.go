@@ -66,6 +66,24 @@ func TestRefund(t *testing.T) {
 			},
 			want: refunded.with(payment.CaseRefundStuck),
 		},
+		"WeChat calls back three times in one moment: it is asked once, and once for all that came meanwhile": {
+			world: func(w *world) { refusedByShop(w); w.wechat.takes = days(30) },
+			during: func(r *sagaRun) {
+				r.after(90*time.Second, func() {
+					before := r.w.questions
+					for range 3 {
+						r.SignalWorkflow(SignalRefundResult, RefundResult{OutRefundNo: payment.RefundNumber(txID, 1)})
+					}
+					r.after(time.Second, func() {
+						if asked := r.w.questions - before; asked != 2 {
+							r.w.t.Errorf("WeChat was asked %d times", asked)
+						}
+						r.w.hurryRefunds()
+					})
+				})
+			},
+			want: refunded,
+		},
 		"a callback about another refund wakes nobody": {
 			world: func(w *world) { refusedByShop(w); w.wechat.takes = days(3) },
 			during: func(r *sagaRun) {
@@ -91,6 +109,18 @@ func TestRefund(t *testing.T) {
 				r.after(days(1), func() { r.alarmed(true) })
 			},
 			want: refunded.with(payment.CaseRefundAbnormal),
+		},
+		"a person closed the payment while WeChat may have it: it is followed, and not sent": {
+			world: func(w *world) {
+				w.paidBefore(payment.Resolved)
+				w.wechat.takes = days(2)
+				w.books.Refund = &payment.Refund{
+					OutRefundNo: payment.RefundNumber(txID, 1), AmountFen: paidFen, State: payment.RefundRequested, AskedAt: w.begun,
+				}
+				w.refunds[payment.RefundNumber(txID, 1)] = &refundAtWeChat{amountFen: paidFen}
+			},
+			during: func(r *sagaRun) { r.w.refunds[payment.RefundNumber(txID, 1)].at = r.Now() },
+			want:   ending{Stage: payment.Resolved, RefundedFen: paidFen},
 		},
 		"WeChat has not finished after a week": {
 			world: func(w *world) { refusedByShop(w); w.wechat.takes = days(9) },

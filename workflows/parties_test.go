@@ -53,6 +53,7 @@ func (w *world) dispatched() {
 func (w *world) FindShipment(context.Context, string) (payment.Books, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.finds++
 	wait := w.shop.acceptsLater
 	late := wait > 0 && !w.shop.acceptedAt.IsZero() && !w.at().Before(w.shop.acceptedAt.Add(wait))
 	switch {

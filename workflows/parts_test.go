@@ -258,6 +258,14 @@ func TestSomebodyElseGivesItBack(t *testing.T) {
 			},
 			want: refunded.with(payment.CaseForeignRefund),
 		},
+		"some of it, while the shop does not answer to cancel: it is asked on, and the rest goes back": {
+			world: func(w *world) { w.shop.silentUntil = 3 * time.Hour },
+			during: func(r *sagaRun) {
+				r.asks(time.Hour, stopGoods)
+				r.elsewhere(2*time.Hour, 850)
+			},
+			want: refunded.with(payment.CaseForeignRefund),
+		},
 		"long after the end: the books learn of it": {
 			world: func(w *world) {
 				w.paidBefore(payment.Completed)

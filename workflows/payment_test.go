@@ -160,6 +160,17 @@ func TestPaid(t *testing.T) {
 	})
 }
 
+func TestADispatchThatTheBooksKnowIsNotAskedAbout(t *testing.T) {
+	w := newWorld(t)
+	w.paidBefore(payment.Completed)
+	w.shipped["ship-"+txID], w.books.Shipment = 1, payment.ShipDispatched
+	r := newRun(t, w)
+	r.after(10*time.Second, func() { r.SignalWorkflow(SignalDispatched, DispatchReport{ShipmentID: "S1"}) })
+	if _, open := r.play(t); open || w.finds > 0 {
+		t.Errorf("open %t, and the shop was asked %d times what the books know", open, w.finds)
+	}
+}
+
 func TestSilentShop(t *testing.T) {
 	held := ending{Stage: payment.Holding, Cases: []payment.CaseKind{payment.CaseShipUnknown}, Open: true}
 	tell(t, map[string]story{

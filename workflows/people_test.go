@@ -203,6 +203,18 @@ func TestCancelledRun(t *testing.T) {
 			},
 			want: refunded.with(payment.CaseAmountMismatch),
 		},
+		"cancelled after the end, while a part is on its way back: nothing is held for it": {
+			world: func(w *world) {
+				w.paidBefore(payment.Completed)
+				w.shipped["ship-"+txID], w.books.Shipment = 1, payment.ShipDispatched
+				w.wechat.takes = days(2)
+			},
+			during: func(r *sagaRun) {
+				r.asks(0, part(1, 850))
+				r.after(days(1), r.CancelWorkflow)
+			},
+			want: ending{Stage: payment.Completed, Parcels: 1, RefundedFen: 850},
+		},
 		"cancelled, and a person asks for the money in the same breath": {
 			world: func(w *world) { w.shop.silentUntil = time.Hour },
 			during: func(r *sagaRun) {

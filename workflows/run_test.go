@@ -36,7 +36,7 @@ func newRun(t *testing.T, w *world) *sagaRun {
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
 	r := &sagaRun{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), w: w}
 	r.SetTestTimeout(20 * time.Second) // a busy machine is no failure
-	r.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&patience{run: r}}})
+	r.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: 20 * time.Second, Interceptors: []interceptor.WorkerInterceptor{&patience{run: r}}})
 	r.RegisterActivity(w)
 	r.RegisterWorkflowWithOptions(r.watch, workflow.RegisterOptions{Name: Type})
 	w.begin(r.Now)

@@ -62,6 +62,7 @@ type world struct {
 
 	questions int // about refunds, that WeChat was asked
 	begins    int // of requests, that the books were asked for
+	finds     int // of shipments, that the shop was asked for
 
 	requests map[string]*payment.Request
 	cases    map[payment.CaseKind]int // how often opened

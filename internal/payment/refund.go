@@ -19,7 +19,6 @@ type Refund struct {
 	AmountFen     int64       `json:"amount_fen"` // of this refund
 	TotalFen      int64       `json:"total_fen"`  // of the payment
 	State         RefundState `json:"state"`
-	Foreign       bool        `json:"foreign,omitempty"` // made outside paysaga, in WeChat's console
 	// Part is a refund of some of the money, asked for by a person. The payment
 	// goes its own way meanwhile.
 	Part bool `json:"part,omitempty"`
