@@ -8,4 +8,14 @@ var (
 	CasesQuery    = casesQuery
 	PaymentsQuery = paymentsQuery
 	MessagesQuery = messagesQuery
+	KeptQuery     = keptQuery
 )
+
+// FigureQuestions are what the books are asked at each scrape, by the figure's name.
+func FigureQuestions() map[string]string {
+	asked := map[string]string{}
+	for _, f := range figures {
+		asked[f.Name] = f.sql
+	}
+	return asked
+}

@@ -16,6 +16,15 @@ type figure struct {
 	sql string
 }
 
+const (
+	// A payment's news is looked at again, and done, some time after its saga began.
+	notTakenUp = `not done and not (kind = 'payment'
+		and exists (select from payments p where p.transaction_id = inbox.transaction_id))`
+
+	untold = `(select whom, created_at from webhooks where state = 'pending'
+		union all select 'shop', created_at from outbox where state = 'pending') untold`
+)
+
 var figures = []figure{
 	{payment.Figure{Name: "paysaga_cases_open", Help: "Open cases, by kind and owner.", Labels: []string{"kind", "owner"}}, `
 		select array[kind, owner], count(*)::float8 from cases where state = 'open' group by kind, owner`},
@@ -23,17 +32,17 @@ var figures = []figure{
 		select array[kind, owner], count(*)::float8 from cases where state = 'open' and due_at <= now() group by kind, owner`},
 	{payment.Figure{Name: "paysaga_payments_waiting", Help: "Payments that wait for a person, by stage.", Labels: []string{"stage"}}, `
 		select array[stage], count(*)::float8 from payments
-		 where stage in ('holding', 'quarantined') and stage not in ('completed', 'refunded', 'resolved') group by stage`},
+		 where stage in ('holding', 'quarantined') group by stage`},
 	{payment.Figure{Name: "paysaga_payments_waiting_oldest_seconds", Help: "How long the one that waits longest has waited for a person, by stage.", Labels: []string{"stage"}}, `
 		select array[stage], max(extract(epoch from now() - updated_at))::float8 from payments
-		 where stage in ('holding', 'quarantined') and stage not in ('completed', 'refunded', 'resolved') group by stage`},
+		 where stage in ('holding', 'quarantined') group by stage`},
 	{payment.Figure{Name: "paysaga_payments_under_way", Help: "Payments that are neither done nor wait for a person, by stage.", Labels: []string{"stage"}}, `
 		select array[stage], count(*)::float8 from payments
-		 where stage not in ('completed', 'refunded', 'resolved', 'holding', 'quarantined') group by stage`},
+		 where stage in ('received', 'paid', 'shipped', 'compensating') group by stage`},
 	{payment.Figure{Name: "paysaga_inbox_pending", Help: "News kept and not yet taken up by the books."}, `
-		select array[]::text[], count(*)::float8 from inbox where not done`},
+		select array[]::text[], count(*)::float8 from inbox where ` + notTakenUp},
 	{payment.Figure{Name: "paysaga_inbox_oldest_seconds", Help: "Age of the oldest news not yet taken up by the books; 0 if there is none."}, `
-		select array[]::text[], coalesce(max(extract(epoch from now() - received_at)), 0)::float8 from inbox where not done`},
+		select array[]::text[], coalesce(max(extract(epoch from now() - received_at)), 0)::float8 from inbox where ` + notTakenUp},
 	{payment.Figure{Name: "paysaga_orders_due", Help: "Orders that should have been looked at by now and were not."}, `
 		select array[]::text[], count(*)::float8 from due_orders where next_at <= now()`},
 	{payment.Figure{Name: "paysaga_orders_due_oldest_seconds", Help: "How late the look at an order is, at most; 0 if none is due."}, `
@@ -47,10 +56,10 @@ var figures = []figure{
 	{payment.Figure{Name: "paysaga_requests_open", Help: "People's requests that are not done, by state.", Labels: []string{"state"}}, `
 		select array[state], count(*)::float8 from requests
 		 where state in ('pending_approval', 'queued', 'running') group by state`},
-	{payment.Figure{Name: "paysaga_webhooks_pending", Help: "Messages about payments not yet taken, by whom they are for.", Labels: []string{"whom"}}, `
-		select array[whom], count(*)::float8 from webhooks where state = 'pending' group by whom`},
-	{payment.Figure{Name: "paysaga_webhooks_oldest_seconds", Help: "Age of the oldest message about a payment not yet taken, by whom it is for.", Labels: []string{"whom"}}, `
-		select array[whom], max(extract(epoch from now() - created_at))::float8 from webhooks where state = 'pending' group by whom`},
+	{payment.Figure{Name: "paysaga_webhooks_pending", Help: "Messages not yet taken, by whom they are for.", Labels: []string{"whom"}}, `
+		select array[whom], count(*)::float8 from ` + untold + ` group by whom`},
+	{payment.Figure{Name: "paysaga_webhooks_oldest_seconds", Help: "Age of the oldest message not yet taken, by whom it is for.", Labels: []string{"whom"}}, `
+		select array[whom], max(extract(epoch from now() - created_at))::float8 from ` + untold + ` group by whom`},
 	{payment.Figure{Name: "paysaga_schedule_last_success_seconds", Help: "How long ago a schedule's run last reached its end, or the schedule began if none did.", Labels: []string{"schedule"}}, `
 		select array[name], extract(epoch from now() - coalesce(last_success_at, expected_since))::float8 from schedule_runs`},
 	{payment.Figure{Name: "paysaga_schedule_interval_seconds", Help: "How often a schedule comes round.", Labels: []string{"schedule"}}, `

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/paysaga/paysaga/internal/payment"
 	"github.com/paysaga/paysaga/internal/postgres"
 )
@@ -70,8 +72,12 @@ func TestWhatTheBooksTell(t *testing.T) {
 		"a payment is under way":             {[]func(w *world){paid}, "paysaga_payments_under_way", "paid 1"},
 		"the inbox is empty":                 {nil, "paysaga_inbox_oldest_seconds", "0"},
 		"news waits for its saga":            {[]func(w *world){kept}, "paysaga_inbox_pending", "1"},
-		"and for how long news waits":        {[]func(w *world){kept}, "paysaga_inbox_oldest_seconds", "90"},
-		"WeChat was heard of last":           {[]func(w *world){kept}, "paysaga_callbacks_last_seconds", "30"},
+		"news whose saga has begun does not wait": {[]func(w *world){paid, row(`insert into inbox (key, kind, verdict, via, transaction_id)
+			select 'a', 'payment', 'accepted', 'callback', transaction_id from payments`)}, "paysaga_inbox_pending", "0"},
+		"a message about a case waits": {[]func(w *world){opened(payment.CaseNotPaid, "1"), row(`insert into outbox (id, case_id, event, payload, created_at)
+			select 'o', id, 'case.overdue', '{}', now() - interval '5 min' from cases`)}, "paysaga_webhooks_oldest_seconds", "shop 300"},
+		"and for how long news waits": {[]func(w *world){kept}, "paysaga_inbox_oldest_seconds", "90"},
+		"WeChat was heard of last":    {[]func(w *world){kept}, "paysaga_callbacks_last_seconds", "30"},
 		"orders are due": {
 			[]func(w *world){func(w *world) { w.db.Order(w, orderNo, fen) }, row(`update due_orders set next_at = now() - interval '1 min'`)}, "paysaga_orders_due_oldest_seconds", "60"},
 		"an order that is due later is not": {
@@ -101,4 +107,34 @@ func TestWhatTheBooksTell(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A scrape comes every few seconds for years: no question may read a table whole
+// that grows with them.
+func TestFiguresReadNoWholeTable(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	for name, question := range postgres.FigureQuestions() {
+		if strings.Contains(question, "schedule_runs") { // a row for each schedule
+			continue
+		}
+		if plan := w.planned(question); strings.Contains(plan, "Seq Scan") {
+			t.Errorf("%s needs a whole table:\n%s", name, plan)
+		}
+	}
+}
+
+// planned is the plan that avoids reading a table whole if it can.
+func (w *world) planned(sql string) string {
+	w.Helper()
+	tx, err := w.db.Pool.Begin(w.Context())
+	w.ok(err)
+	defer func() { _ = tx.Rollback(w.Context()) }()
+	_, err = tx.Exec(w.Context(), "set local enable_seqscan = off")
+	w.ok(err)
+	rows, err := tx.Query(w.Context(), "explain "+sql)
+	w.ok(err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	w.ok(err)
+	return strings.Join(lines, "\n")
 }

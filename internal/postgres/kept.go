@@ -24,7 +24,7 @@ select 'raw-' || id as id, 'unreadable' as kind, verdict, 'callback' as via, '' 
 	newestNews = ` order by received_at desc, id desc limit @limit`
 )
 
-const keptSQLs = `select to_json(k) from (select * from ((
+const keptListSQL = `select to_json(k) from (select * from ((
   select * from (` + keptNews + `
    where (@kind = '' or kind = @kind)
      and (@verdict = '' or verdict = @verdict)
@@ -44,17 +44,22 @@ const keptSQLs = `select to_json(k) from (select * from ((
    where (@first or (received_at, id) < (@received_at, @id))` + newestNews + `
 )) both_kinds` + newestNews + `) k`
 
-// KeptNews is one page of the inbox, the youngest first, and of what could not be
-// read.
-func (s *Store) KeptNews(ctx context.Context, wanted payment.KeptFilter, page payment.Page[payment.KeptPlace]) ([]payment.Kept, error) {
+func keptQuery(wanted payment.KeptFilter, page payment.Page[payment.KeptPlace]) (string, pgx.NamedArgs) {
 	var after payment.KeptPlace
 	if page.After != nil {
 		after = *page.After
 	}
-	return listed[payment.Kept](ctx, s, keptSQLs, pgx.NamedArgs{
+	return keptListSQL, pgx.NamedArgs{
 		"kind": wanted.Kind, "verdict": wanted.Verdict, "done": flag(wanted.Done), "number": wanted.Number,
 		"first": page.After == nil, "received_at": after.ReceivedAt, "id": after.ID, "limit": page.Limit,
-	})
+	}
+}
+
+// KeptNews is one page of the inbox, the youngest first, and of what could not be
+// read.
+func (s *Store) KeptNews(ctx context.Context, wanted payment.KeptFilter, page payment.Page[payment.KeptPlace]) ([]payment.Kept, error) {
+	sql, args := keptQuery(wanted, page)
+	return listed[payment.Kept](ctx, s, sql, args)
 }
 
 const (

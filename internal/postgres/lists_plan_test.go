@@ -26,8 +26,9 @@ func years(w *world, n int) {
 			select '42000' || n, 'ORDER-' || n, 'wx1', '1', 100, 'CNY', 'SUCCESS', now() - interval '1 min' * n, 'callback', now(),
 			       case when n % 5000 = 0 then 'holding' else 'completed' end, case when n % 5000 = 0 then 'ship_unknown' else '' end,
 			       case when n % 5000 = 0 then 'forward' else '' end from generate_series(1, $1::int) n`,
-		`insert into inbox (key, kind, verdict, via, transaction_id, out_trade_no, done)
-			select 'K' || n, 'payment', 'accepted', 'callback', '42000' || n, 'ORDER-' || n, true from generate_series(1, $1::int) n`,
+		`insert into inbox (key, kind, verdict, via, transaction_id, out_trade_no, notification_id, received_at, done)
+			select 'K' || n, 'payment', case when n % 5000 = 0 then 'case' else 'accepted' end, 'callback', '42000' || n, 'ORDER-' || n, 'EV-' || n,
+			       now() - interval '1 min' * n, n % 5000 <> 1 from generate_series(1, $1::int) n`,
 		`insert into shipments (transaction_id, out_trade_no, ship_key, state, shipment_id, tracking_no)
 			select '42000' || n, 'ORDER-' || n, 'K' || n, 'dispatched', 'SHP' || n, 'SF' || n from generate_series(1, $1::int) n`,
 		`insert into refunds (out_refund_no, transaction_id, amount_fen, total_fen, state, refund_id, ready_at, finished_at)
@@ -75,7 +76,17 @@ func TestAPageOfAListReadsNoMoreThanItShows(t *testing.T) {
 		sql, args := postgres.CasesQuery(wanted, page(after))
 		return query{sql, args}
 	}
+	news := func(wanted payment.KeptFilter, after *payment.KeptPlace) query {
+		sql, args := postgres.KeptQuery(wanted, page(after))
+		return query{sql, args}
+	}
 	for name, list := range map[string]query{
+		"news":                      news(payment.KeptFilter{}, nil),
+		"news, half way":            news(payment.KeptFilter{}, &payment.KeptPlace{ReceivedAt: halfWay.PaidAt, ID: "25000"}),
+		"news for a person":         news(payment.KeptFilter{Verdict: payment.ForAPerson}, nil),
+		"news that waits":           news(payment.KeptFilter{Done: new(false)}, nil),
+		"news by its payment":       news(payment.KeptFilter{Number: "420004711"}, nil),
+		"news by WeChat's id":       news(payment.KeptFilter{Number: "EV-4711"}, nil),
 		"payments":                  payments(payment.PaymentFilter{}, nil),
 		"payments, half way":        payments(payment.PaymentFilter{}, &halfWay),
 		"payments held":             payments(payment.PaymentFilter{Stage: payment.Holding}, &halfWay),

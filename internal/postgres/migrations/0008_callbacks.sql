@@ -43,6 +43,7 @@ comment on table callbacks_default is 'Whatever no month takes: none is there ye
 create index inbox_by_time on inbox (received_at);
 create index inbox_by_order on inbox (out_trade_no) where out_trade_no <> '';
 create index inbox_by_notification on inbox (notification_id) where notification_id <> '';
+create index inbox_odd on inbox (received_at) where verdict <> 'accepted';
 create index callbacks_by_news on callbacks (inbox_id) where inbox_id is not null;
 create index callbacks_unreadable on callbacks (received_at) where inbox_id is null;
 
@@ -60,7 +61,7 @@ comment on column schedule_runs.last_success_at is 'When a run last reached its 
 
 -- +goose Down
 drop table schedule_runs;
-drop index callbacks_unreadable, callbacks_by_news, inbox_by_notification, inbox_by_order, inbox_by_time;
+drop index callbacks_unreadable, callbacks_by_news, inbox_odd, inbox_by_notification, inbox_by_order, inbox_by_time;
 
 -- Every month goes back to where all callbacks were before.
 -- +goose StatementBegin
