@@ -283,3 +283,33 @@ func TestOfManyWhoCloseACaseOneDoes(t *testing.T) {
 		}
 	}
 }
+
+// An api that died between the act and its answer is asked again, and does nothing twice.
+func TestAnActOnACaseIsDoneOnceHoweverOftenItIsCalled(t *testing.T) {
+	for act, body := range map[string]string{
+		"cases/%s/assign": toBen, "cases/%s/notes": `{"text":"closed on Mondays"}`, "cases/%s/close": phoned,
+		"webhooks/case.opened-%s-1/resend": reason(""),
+	} {
+		t.Run(act, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			id := d.opened(t, payment.Case{Kind: payment.CaseUnusableCallback, Subject: "n1", TransactionID: "4200001"})
+			d.Exec(t, `update outbox set state = 'gave_up'`)
+			path := "/v1/" + fmt.Sprintf(act, id)
+			first := d.again(t, "K1", "ann", "POST", path, body)
+			story, log := d.story(t, id), d.audited(t)
+			d.Exec(t, `update idempotency_keys set answer = null`)
+			d.leaseEnds(t)
+			d.till.silent = true // nobody has to be asked twice
+			if second := d.again(t, "K1", "ann", "POST", path, body); second.status/100 != 2 || second.raw != first.raw {
+				t.Errorf("answered %s, and then %s", first.raw, second.raw)
+			}
+			if diff := cmp.Diff(story, d.story(t, id)); diff != "" || len(story) != 2 {
+				t.Errorf("the history is %q, %s", story, diff)
+			}
+			if diff := cmp.Diff(log, d.audited(t)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -79,10 +79,14 @@ func (s *Store) NoteCase(ctx context.Context, act payment.CaseAct) error {
 	})
 }
 
-// CaseQuestion is what WeChat must be asked before a case may be closed. Conflict
-// for one that is closed, or by which its payment waits.
+// CaseQuestion is what WeChat must be asked before a case may be closed; nothing, if
+// this very call has closed it. Conflict for one that is closed, or by which its
+// payment waits.
 func (s *Store) CaseQuestion(ctx context.Context, id string) (question payment.Question, err error) {
 	err = s.tx(ctx, func(tx pgx.Tx) error {
+		if again, err := acted(ctx, tx, "case.close", id); err != nil || again {
+			return err
+		}
 		if again, err := acted(ctx, tx, "case.close", id); err != nil || again { // nothing is left to ask
 			return err
 		}
