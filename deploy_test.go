@@ -18,7 +18,7 @@ func settings(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]string{"TEMPORAL_ADDRESS": "127.0.0.1:7233", "TEMPORAL_NAMESPACE": "payments"}
+	all := map[string]string{"PAYSAGA_TOKEN": "", "TEMPORAL_ADDRESS": "127.0.0.1:7233", "TEMPORAL_NAMESPACE": "payments"}
 	for _, command := range parser.Model.Leaves(false) {
 		if command.Name == "simulator" {
 			continue

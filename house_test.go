@@ -28,6 +28,7 @@ var house = map[string][]string{
 	"internal/bill":       {"activities", "internal/payment"},
 	"internal/config":     {"internal/payment", "internal/sealed"},
 	"internal/fleet":      {},
+	"internal/operator":   {"internal/payment"}, // asks the api over HTTP, as anybody does
 	"internal/pgtest":     {"internal/postgres", "internal/payment"},
 	"internal/postgres":   {"activities", "internal/payment"},
 	"internal/shop":       {"activities", "internal/payment"},

@@ -31,6 +31,9 @@ type playbill struct {
 	Simulator   simulatorCmd   `cmd:"" help:"Play WeChat Pay and the shop, for development and tests."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running api or worker whether it is ready."`
 	Reconcile   reconcileCmd   `cmd:"" help:"Hold one day's bill against the books now; shows what differs before it acts."`
+	Payments    paymentsCmd    `cmd:"" help:"Show a payment, or ask for something to be done about it."`
+	Cases       casesCmd       `cmd:"" help:"What needs a person."`
+	Token       tokenCmd       `cmd:"" help:"Tokens of people and of merchants' systems."`
 	Audit       auditCmd       `cmd:"" help:"Look after the audit log."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
@@ -40,8 +43,23 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "paysaga:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode is 2 for a command line that cannot be understood, 3 for what the api
+// refused, and 1 for all else.
+func exitCode(err error) int {
+	if _, misuse := errors.AsType[*kong.ParseError](err); misuse {
+		return 2
+	}
+	if says, ok := errors.AsType[interface {
+		error
+		ExitCode() int
+	}](err); ok {
+		return says.ExitCode()
+	}
+	return 1
 }
 
 func run(ctx context.Context, args []string) error {

@@ -62,6 +62,7 @@ func newWorld(t *testing.T, change func(*fleet.Options), env ...string) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		w.unbroken()
 		if t.Failed() {
 			t.Log(w.fleet.Logs(40))
 		}

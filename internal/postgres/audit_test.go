@@ -78,6 +78,18 @@ func TestNobodyChangesTheAuditLog(t *testing.T) {
 	}
 }
 
+func TestTheHeadOfAnEmptyLogIsAnAnchorToo(t *testing.T) {
+	w := open(t)
+	anchor := record(w, 0)
+	if _, err := w.VerifyAudit(t.Context(), anchor); err != nil || len(anchor.Hash) != 64 {
+		t.Errorf("%+v: %v", anchor, err)
+	}
+	record(w, 1)
+	if _, err := w.VerifyAudit(t.Context(), anchor); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAuditNumbersHaveNoGaps(t *testing.T) {
 	w := open(t)
 	w.db.Order(t, orderNo, fen)

@@ -13,6 +13,9 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
+// noRows is what the first row follows from.
+var noRows = payment.AuditHead{Hash: hex.EncodeToString(make([]byte, sha256.Size))}
+
 const auditLogSQL = `select seq, doc, prev_hash, hash from audit_log order by seq`
 
 // VerifyAudit follows the audit log from its first row to its last and returns its
@@ -21,7 +24,7 @@ const auditLogSQL = `select seq, doc, prev_hash, hash from audit_log order by se
 // no such trace, and neither does a log that was written anew: only an anchor,
 // a head that was kept elsewhere, tells. A zero anchor is none.
 func (s *Store) VerifyAudit(ctx context.Context, anchor payment.AuditHead) (payment.AuditHead, error) {
-	var head payment.AuditHead
+	head := noRows
 	rows, err := s.pool.Query(ctx, auditLogSQL)
 	if err != nil {
 		return head, fault(err)
@@ -63,11 +66,11 @@ func broken(format string, args ...any) error {
 
 const auditEndSQL = `select seq, encode(hash, 'hex') from audit_log order by seq desc limit 1`
 
-// AuditHead is the end of the audit log; zero while it is empty.
+// AuditHead is the end of the audit log; of an empty one row 0 and its 32 zero bytes.
 func (s *Store) AuditHead(ctx context.Context) (head payment.AuditHead, err error) {
 	err = s.pool.QueryRow(ctx, auditEndSQL).Scan(&head.Seq, &head.Hash)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return head, nil
+		return noRows, nil
 	}
 	return head, fault(err)
 }
