@@ -122,3 +122,32 @@ func TestComposeNamesOnlyWhatIsThere(t *testing.T) {
 		t.Errorf("compose publishes 8080 and the api listens on %s", got)
 	}
 }
+
+// Temporal's UI and the api must find each other at the ports that compose publishes.
+func TestComposeTellsTheUIWhereItsPayloadsAreOpened(t *testing.T) {
+	text, err := os.ReadFile("docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file compose
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	published := func(service string) string {
+		ports := file.Services[service].Ports
+		if len(ports) != 1 {
+			t.Fatalf("%s publishes %v", service, ports)
+		}
+		return "http://" + ports[0][:strings.LastIndex(ports[0], ":")]
+	}
+	ui, desk := file.Services["temporal-ui"].Environment, file.Services["api"].Environment
+	if got, want := ui["TEMPORAL_CODEC_ENDPOINT"], published("api")+"/codec"; got != want {
+		t.Errorf("the UI asks %s, want %s", got, want)
+	}
+	if got, want := desk["TEMPORAL_UI_ORIGIN"], "${TEMPORAL_UI_ORIGIN:-"+published("temporal-ui")+"}"; got != want {
+		t.Errorf("the api lets %s ask, want %s", got, want)
+	}
+	if ui["TEMPORAL_CODEC_INCLUDE_CREDENTIALS"] != "true" {
+		t.Error("the UI does not say who asks")
+	}
+}

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -46,9 +49,15 @@ func inWorld(ctx context.Context, place stack.Place, do func(*world) error) (err
 func (w *world) start(ctx context.Context, place stack.Place) error {
 	say("starting Postgres and Temporal, and building paysaga")
 	binary := filepath.Join(place.Data, "paysaga")
+	api, err := fleet.FreePort(8080) // chosen first: Temporal's UI must know where its pages have payloads opened
+	if err != nil {
+		return err
+	}
 	both, bothCtx := errgroup.WithContext(ctx)
 	both.Go(func() (err error) {
-		w.stack, err = stack.Kept(bothCtx, place, stack.Ports{Temporal: 7233, UI: 8233}, say)
+		w.stack, err = stack.Kept(bothCtx, place, stack.Ports{
+			Temporal: 7233, UI: 8233, Codec: "http://" + fleet.Loopback(api) + "/codec",
+		}, say)
 		return err
 	})
 	both.Go(func() error {
@@ -58,14 +67,22 @@ func (w *world) start(ctx context.Context, place stack.Place) error {
 		return err
 	}
 
+	keys, err := payloadKeys(w.stack.Dir)
+	if err != nil {
+		return err
+	}
+	env := append([]string{"PAYLOAD_KEYS_FILE=" + keys}, brisk...)
+	if w.stack.UI != "" {
+		env = append(env, "TEMPORAL_UI_ORIGIN=http://"+w.stack.UI)
+	}
+
 	say("migrating, and starting the simulator, api and worker")
 	launch, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	var err error
 	w.fleet, err = fleet.Launch(launch, fleet.Options{
-		Binary: binary, Dir: w.stack.Dir, Env: brisk,
+		Binary: binary, Dir: w.stack.Dir, Env: env,
 		DatabaseURL: w.stack.DatabaseURL, TemporalAddress: w.stack.Temporal, Namespace: w.stack.Namespace,
-		Ports: fleet.Ports{API: 8080, Simulator: 9090, Control: 9091},
+		Ports: fleet.Ports{API: api, Simulator: 9090, Control: 9091},
 	})
 	if err != nil {
 		return err
@@ -75,6 +92,17 @@ func (w *world) start(ctx context.Context, place stack.Place) error {
 		return fmt.Errorf("dial Temporal: %w", err)
 	}
 	return nil
+}
+
+// payloadKeys is a file with the key that this checkout's histories are sealed under, made if there is none yet.
+func payloadKeys(dir string) (string, error) {
+	path := filepath.Join(dir, "payload-keys")
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return path, err
+	}
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	return path, os.WriteFile(path, []byte("dev:"+base64.StdEncoding.EncodeToString(secret)+"\n"), 0o600)
 }
 
 func (w *world) close() error {
@@ -94,7 +122,10 @@ func (w *world) close() error {
 
 // introduce tells where everything is.
 func (w *world) introduce() {
-	rows := [][2]string{{"api", w.fleet.APIs[0].URL}}
+	rows := [][2]string{
+		{"api", w.fleet.APIs[0].URL},
+		{"console", w.fleet.APIs[0].URL + "/console/ (as an operator, it also lets Temporal's UI show payloads)"},
+	}
 	if w.stack.UI != "" {
 		rows = append(rows, [2]string{"Temporal UI", "http://" + w.stack.UI + "/namespaces/" + w.stack.Namespace + "/workflows"})
 	}
@@ -102,7 +133,7 @@ func (w *world) introduce() {
 		[2]string{"WeChat Pay and shop", w.fleet.Simulator.URL + " (simulator)"},
 		[2]string{"pay as a person", w.fleet.Simulator.AdminURL + "/cashier"},
 		[2]string{"steer the simulator", w.fleet.Simulator.AdminURL},
-		[2]string{"tokens for the api", filepath.Join(w.stack.Dir, "tokens.env")},
+		[2]string{"tokens for both", filepath.Join(w.stack.Dir, "tokens.env")},
 		[2]string{"logs", w.stack.Dir},
 	)
 	fmt.Println()

@@ -53,7 +53,7 @@ func (d *temporald) serves(o *fleet.Options) { o.TemporalAddress = fleet.Loopbac
 func (d *temporald) start() {
 	d.t.Helper()
 	var err error
-	d.process, err = stack.StartTemporal(d.t.Context(), d.program, d.t.TempDir(), d.server, d.store, d.port, 0)
+	d.process, err = stack.StartTemporal(d.t.Context(), d.program, d.t.TempDir(), d.server, d.store, d.port, 0, "")
 	if err != nil {
 		d.t.Fatal(err)
 	}

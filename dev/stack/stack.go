@@ -147,7 +147,7 @@ func (s *Stack) temporal(ctx context.Context, program string, server *url.URL, p
 		}
 		s.UI = fleet.Loopback(uiPort)
 	}
-	process, err := StartTemporal(ctx, program, s.Dir, server, "temporal"+s.suffix, port, uiPort)
+	process, err := StartTemporal(ctx, program, s.Dir, server, "temporal"+s.suffix, port, uiPort, ports.Codec)
 	if err != nil {
 		return err
 	}

@@ -17,13 +17,13 @@ import (
 )
 
 // StartTemporal runs the server on the given ports, its state in two databases named after store, and returns when it
-// answers. A UI port of 0 starts no UI.
-func StartTemporal(ctx context.Context, program, dir string, server *url.URL, store string, port, uiPort int) (*fleet.Process, error) {
+// answers. A UI port of 0 starts no UI; a codec is the URL that the UI's pages ask for payloads, "" for none.
+func StartTemporal(ctx context.Context, program, dir string, server *url.URL, store string, port, uiPort int, codec string) (*fleet.Process, error) {
 	return fleet.Start(ctx, fleet.Spec{
 		Name:   "temporald",
 		Binary: program,
 		Args: []string{"--database-url", server.String(), "--store", store,
-			"--port", strconv.Itoa(port), "--ui-port", strconv.Itoa(uiPort)},
+			"--port", strconv.Itoa(port), "--ui-port", strconv.Itoa(uiPort), "--codec-endpoint", codec},
 		Env:   []string{"HOME=" + dir, "PATH=/usr/bin:/bin", "TZ=UTC"},
 		Dir:   dir,
 		Ready: func(ctx context.Context) error { return askTemporal(ctx, fleet.Loopback(port)) },

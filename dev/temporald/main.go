@@ -29,7 +29,7 @@ type settings struct {
 	store       string   // name of the database for histories; visibility adds "_visibility"
 	port        int
 	uiPort      int
-	codec       string // payload codec the UI asks, or ""
+	codec       string // payload codec that the UI's pages ask, with the person's cookie of its host, or ""
 	logLevel    string
 }
 
@@ -116,6 +116,7 @@ func stop(server temporal.Server) error {
 }
 
 func newUI(set settings) *uiserver.Server {
+	signIn, _ := url.JoinPath(set.codec, "../console/") // beside the codec; a link to nowhere hurts nobody
 	return uiserver.NewServer(server_options.WithConfigProvider(&uiconfig.Config{
 		TemporalGRPCAddress: address(set.port),
 		Host:                loopback,
@@ -125,6 +126,10 @@ func newUI(set settings) *uiserver.Server {
 		DisableNewsFetch:    true, // asks nobody on the internet
 		HideLogs:            true,
 		CORS:                uiconfig.CORS{CookieInsecure: true}, // plain http, and only here
-		Codec:               uiconfig.Codec{Endpoint: set.codec},
+		Codec: uiconfig.Codec{
+			Endpoint: set.codec, IncludeCredentials: true,
+			DefaultErrorMessage: "Payloads are shown to operators who are signed in to paysaga's console.",
+			DefaultErrorLink:    signIn,
+		},
 	}))
 }
