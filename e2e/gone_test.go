@@ -76,6 +76,30 @@ func TestTemporalIsGone(t *testing.T) {
 	if took := time.Since(back); took > 30*time.Second {
 		t.Errorf("they ended %s after Temporal's return", took)
 	}
+	for id := range paid {
+		w.inboxLeadsTo(id, "completed")
+	}
+}
+
+// inboxLeadsTo follows a payment from its callback to its run, as an operator does.
+func (w *world) inboxLeadsTo(id, status string) {
+	w.Helper()
+	var page struct{ Items []struct{ ID string } }
+	w.must("GET", w.fleet.APIs[0].URL+"/v1/inbox?kind=payment&q="+id, w.fleet.Tokens.Operator, nil, &page)
+	if len(page.Items) != 1 {
+		w.Fatalf("the inbox has %s %d times", id, len(page.Items))
+	}
+	var news struct {
+		Deliveries []struct {
+			Verdict string
+			Body    []byte
+		}
+		Run struct{ Status string }
+	}
+	w.must("GET", w.fleet.APIs[0].URL+"/v1/inbox/"+page.Items[0].ID, w.fleet.Tokens.Operator, nil, &news)
+	if news.Run.Status != status || len(news.Deliveries) == 0 || len(news.Deliveries[0].Body) == 0 {
+		w.Errorf("the news of %s leads to %+v", id, news)
+	}
 }
 
 func TestBothAreGone(t *testing.T) {
