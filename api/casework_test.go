@@ -301,7 +301,7 @@ func TestAnActOnACaseIsDoneOnceHoweverOftenItIsCalled(t *testing.T) {
 			d.Exec(t, `update idempotency_keys set answer = null`)
 			d.leaseEnds(t)
 			d.till.silent = true // nobody has to be asked twice
-			if second := d.again(t, "K1", "ann", "POST", path, body); second.status/100 != 2 || second.raw != first.raw {
+			if second := d.again(t, "K1", "ann", "POST", path, body); second.status/100 != 2 || first.status/100 != 2 || second.raw != first.raw {
 				t.Errorf("answered %s, and then %s", first.raw, second.raw)
 			}
 			if diff := cmp.Diff(story, d.story(t, id)); diff != "" || len(story) != 2 {

@@ -255,6 +255,9 @@ func TestTwoWorkersTellEachMessageOnce(t *testing.T) {
 		o.open(t, payment.CaseShipUnknown, "42"+strings.Repeat("0", i))
 	}
 	o.passes(t, "2 h")
+	// Each lease sees the messages as they were before the other's.
+	o.Exec(t, `create function pause() returns trigger language plpgsql as $$ begin perform pg_sleep(0.05); return null; end $$`)
+	o.Exec(t, `create trigger pause before update on outbox for each statement execute function pause()`)
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {

@@ -87,9 +87,6 @@ func (s *Store) CaseQuestion(ctx context.Context, id string) (question payment.Q
 		if again, err := acted(ctx, tx, "case.close", id); err != nil || again {
 			return err
 		}
-		if again, err := acted(ctx, tx, "case.close", id); err != nil || again { // nothing is left to ask
-			return err
-		}
 		open, books, err := closable(ctx, tx, id)
 		question = open.Asks(books.Refunds)
 		return err
