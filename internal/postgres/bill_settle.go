@@ -9,13 +9,13 @@ import (
 	"github.com/paysaga/paysaga/internal/payment"
 )
 
-// Payments come before refunds: whoever asks what a refund is finds its payment in
-// the inbox. What is gone comes last.
+// By their names unknown payments come before unknown refunds: whoever asks what a
+// refund is finds its payment in the inbox. What is gone comes last.
 const toSettleSQL = `
 select kind, subject, transaction_id, out_trade_no, detail, became, gone_at is not null
   from bill_differences
  where day = @day and (became = 'nothing') = (gone_at is null) and became <> 'settled'
- order by gone_at is not null, kind = 'bill_unknown_refund', kind, subject
+ order by gone_at is not null, kind, subject
  limit @at_most`
 
 // unsettled is a difference that nobody acted on, or whose cause is gone since.
