@@ -27,6 +27,7 @@ var house = map[string][]string{
 	"internal/admin":      {"internal/payment"}, // figures
 	"internal/bill":       {"activities", "internal/payment"},
 	"internal/config":     {"internal/payment", "internal/sealed"},
+	"internal/explain":    {"api", "internal/payment"},
 	"internal/fleet":      {},
 	"internal/operator":   {"internal/payment"}, // asks the api over HTTP, as anybody does
 	"internal/pgtest":     {"internal/postgres", "internal/payment"},
@@ -55,7 +56,7 @@ var strangers = map[string][]string{
 	"go.temporal.io/sdk/client":               {"", "api", "worker", "dev", "dev/stack", "e2e"},
 	"github.com/pressly/goose/v3":             {"internal/postgres"},
 	"github.com/alecthomas/kong":              {"", "internal/config"},
-	"github.com/prometheus/client_golang":     {"", "api", "worker", "internal/admin"},
+	"github.com/prometheus/client_golang":     {"", "api", "worker", "internal/admin", "internal/explain"},
 	"github.com/standard-webhooks":            {}, // tests only: an independent verifier
 	"go.temporal.io/sdk/contrib/envconfig":    {""},
 	"github.com/facebookgo/clock":             {},

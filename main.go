@@ -25,17 +25,18 @@ import (
 type playbill struct {
 	config.Log
 
-	API         apiCmd         `cmd:"" name:"api" help:"Take callbacks, orders and people's requests."`
-	Worker      workerCmd      `cmd:"" help:"Run the sagas: mark paid, ship, notify, compensate."`
-	Migrate     migrateCmd     `cmd:"" help:"Prepare the database and Temporal; idempotent, safe beside running processes."`
-	Simulator   simulatorCmd   `cmd:"" help:"Play WeChat Pay and the shop, for development and tests."`
-	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running api or worker whether it is ready."`
-	Reconcile   reconcileCmd   `cmd:"" help:"Hold one day's bill against the books now; shows what differs before it acts."`
-	Payments    paymentsCmd    `cmd:"" help:"Show a payment, or ask for something to be done about it."`
-	Cases       casesCmd       `cmd:"" help:"What needs a person."`
-	Token       tokenCmd       `cmd:"" help:"Tokens of people and of merchants' systems."`
-	Audit       auditCmd       `cmd:"" help:"Look after the audit log."`
-	Version     versionCmd     `cmd:"" help:"Print the version."`
+	API             apiCmd         `cmd:"" name:"api" help:"Take callbacks, orders and people's requests."`
+	Worker          workerCmd      `cmd:"" help:"Run the sagas: mark paid, ship, notify, compensate."`
+	Migrate         migrateCmd     `cmd:"" help:"Prepare the database and Temporal; idempotent, safe beside running processes."`
+	Simulator       simulatorCmd   `cmd:"" help:"Play WeChat Pay and the shop, for development and tests."`
+	ExplainCallback explainCmd     `cmd:"" name:"explain-callback" help:"Say which check a callback fails, and why."`
+	Healthcheck     healthcheckCmd `cmd:"" help:"Ask a running api or worker whether it is ready."`
+	Reconcile       reconcileCmd   `cmd:"" help:"Hold one day's bill against the books now; shows what differs before it acts."`
+	Payments        paymentsCmd    `cmd:"" help:"Show a payment, or ask for something to be done about it."`
+	Cases           casesCmd       `cmd:"" help:"What needs a person."`
+	Token           tokenCmd       `cmd:"" help:"Tokens of people and of merchants' systems."`
+	Audit           auditCmd       `cmd:"" help:"Look after the audit log."`
+	Version         versionCmd     `cmd:"" help:"Print the version."`
 }
 
 func main() {

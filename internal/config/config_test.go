@@ -18,6 +18,7 @@ type everything struct {
 	Saga     config.Saga      `embed:""`
 	Unpaid   config.Unpaid    `embed:""`
 	Desk     config.Desk      `embed:""`
+	Called   config.Callbacks `embed:""`
 	WeChat   config.WeChatPay `embed:""`
 	Public   config.Public    `embed:""`
 	Shop     config.Shop      `embed:""`
@@ -119,7 +120,7 @@ func TestEveryMistakeIsReportedAtOnceAndNoSecretIsShown(t *testing.T) {
 	all.Saga.Parse(mistakes)
 	all.Desk.Check(mistakes)
 	all.Desk.ApprovalAboveFen(mistakes)
-	all.Desk.CallbackBytes(mistakes)
+	all.Called.CallbackBytes(mistakes)
 	all.Desk.Late(mistakes)
 	all.WeChat.Check(mistakes)
 	all.Public.Parse(mistakes)

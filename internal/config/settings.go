@@ -186,12 +186,11 @@ func (s Shop) Check(m *Mistakes) {
 
 // Desk is what the api itself needs.
 type Desk struct {
-	Addr             string `name:"api-addr" env:"API_ADDR" default:":8080" help:"Where the api listens."`
-	AdminAddr        string `name:"admin-addr" env:"ADMIN_ADDR" default:"127.0.0.1:8081" help:"Metrics and health; not public."`
-	Tokens           Secret `name:"api-tokens" env:"API_TOKENS" help:"One role:name:sha256hex a line."`
-	CallbackMaxBytes string `env:"CALLBACK_MAX_BYTES" default:"65536" help:"Largest callback read."`
-	LatePayment      string `env:"LATE_PAYMENT" default:"refund" help:"What becomes of money that comes too late: refund or reopen."`
-	ApprovalAbove    string `name:"approval-above-fen" env:"APPROVAL_ABOVE_FEN" default:"100000" help:"Refunds by hand above this many fen need a second person."`
+	Addr          string `name:"api-addr" env:"API_ADDR" default:":8080" help:"Where the api listens."`
+	AdminAddr     string `name:"admin-addr" env:"ADMIN_ADDR" default:"127.0.0.1:8081" help:"Metrics and health; not public."`
+	Tokens        Secret `name:"api-tokens" env:"API_TOKENS" help:"One role:name:sha256hex a line."`
+	LatePayment   string `env:"LATE_PAYMENT" default:"refund" help:"What becomes of money that comes too late: refund or reopen."`
+	ApprovalAbove string `name:"approval-above-fen" env:"APPROVAL_ABOVE_FEN" default:"100000" help:"Refunds by hand above this many fen need a second person."`
 }
 
 // Check notes what is wrong with the addresses and tokens.
@@ -217,15 +216,6 @@ func (d Desk) Check(m *Mistakes) {
 			m.Add("API_TOKENS", "a role must be merchant, support, approver or operator")
 		}
 	}
-}
-
-// CallbackBytes returns the bound on a callback's body, in bytes.
-func (d Desk) CallbackBytes(m *Mistakes) int64 {
-	n := m.fen("CALLBACK_MAX_BYTES", d.CallbackMaxBytes)
-	if n < 4096 || n > 4<<20 {
-		m.Add("CALLBACK_MAX_BYTES", "must be between 4096 and 4194304 bytes")
-	}
-	return n
 }
 
 // Late returns what becomes of money that comes too late.

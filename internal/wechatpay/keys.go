@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -92,6 +93,20 @@ func (k *Keys) Verify(ctx context.Context, serial, message, signature string) er
 // GetSerial is the serial of the key we would like WeChat to sign answers with:
 // the public key where there is one, else the certificate that lasts longest.
 func (k *Keys) GetSerial(context.Context) (string, error) { return k.ring.Load().accept, nil }
+
+// Serials names the keys that may have signed a message, and says which of them
+// are out of their dates.
+func (k *Keys) Serials() []string {
+	var all []string
+	for serial, key := range k.ring.Load().bySerial {
+		if !key.goodAt(k.Now()) {
+			serial += " (out of its dates)"
+		}
+		all = append(all, serial)
+	}
+	slices.Sort(all)
+	return all
+}
 
 func refused(code, text string) error { return payment.Fail(payment.Refused, code, text, nil) }
 
