@@ -100,13 +100,14 @@ func TestWhichCheckACallbackFails(t *testing.T) {
 		phase  int    // in which phase
 		says   string // among all that is said
 	}{
-		"a good one":                        {good.text(), 200, "", 5, "12850 fen CNY"},
-		"copied without its first line":     {to("").text(), 200, "", 5, number},
-		"copied from a Unix log":            {strings.ReplaceAll(good.text(), "\r\n", "\n"), 200, "", 5, "ORDER1"},
-		"copied with a line break too much": {good.text() + "\n", 200, "", 5, "without the line break at the end"},
-		"copied with its length":            {good.with("Content-Length", fmt.Sprint(len(good.body))).text() + "\n", 200, "", 5, ""},
-		"copied in part":                    {good.with("Content-Length", "9999").text(), 200, "", 5, "it is not as it came"},
-		"copied from HTTP/2":                {strings.Replace(good.text(), "HTTP/1.1", "HTTP/2", 1), 200, "", 5, ""},
+		"a good one":                          {good.text(), 200, "", 5, "12850 fen CNY"},
+		"copied without its first line":       {to("").text(), 200, "", 5, number},
+		"copied from a Unix log":              {strings.ReplaceAll(good.text(), "\r\n", "\n"), 200, "", 5, "ORDER1"},
+		"copied with a line break too much":   {good.text() + "\n", 200, "", 5, "without the line break at the end"},
+		"copied with its length":              {good.with("Content-Length", fmt.Sprint(len(good.body))).text() + "\n", 200, "", 5, ""},
+		"copied in part":                      {good.with("Content-Length", "9999").text(), 200, "", 5, "it is not as it came"},
+		"copied after its chunks were joined": {good.with("Transfer-Encoding", "chunked").text(), 200, "", 5, ""},
+		"copied from HTTP/2":                  {strings.Replace(good.text(), "HTTP/1.1", "HTTP/2", 1), 200, "", 5, ""},
 
 		"to another host":                 {to("POST /callbacks/wechatpay HTTP/1.1\r\nHost: 10.0.0.7:8080").text(), 421, "host", 0, `PUBLIC_URL's host is "pay.shop.test"`},
 		"to the path with a slash":        {to("POST /callbacks/wechatpay/ HTTP/1.1\r\nHost: pay.shop.test").text(), 404, "path", 0, "notify_url is PUBLIC_URL/callbacks/wechatpay"},

@@ -22,7 +22,6 @@ type Pasted struct {
 
 var (
 	requestLine = regexp.MustCompile(`^[A-Z]+ \S+( HTTP/[0-9.]+)?$`)
-	framing     = regexp.MustCompile(`(?im)^(content-length|transfer-encoding):[ \t]*(.*?)[ \t]*\n`)
 	host        = regexp.MustCompile(`(?im)^host:`)
 )
 
@@ -46,22 +45,19 @@ func Read(text []byte, ourHost string) (Pasted, error) {
 	if !host.MatchString(others) {
 		others = "Host: " + ourHost + "\n" + others
 	}
-	length := -1
-	for _, header := range framing.FindAllStringSubmatch(others, -1) {
-		if n, err := strconv.Atoi(header[2]); err == nil && strings.EqualFold(header[1], "content-length") {
-			length = n
-		}
-	}
-	others = framing.ReplaceAllString(others, "")
 	request, err := http.ReadRequest(bufio.NewReader(strings.NewReader(first + " HTTP/1.1\n" + others + "\n")))
 	if err != nil { // its text repeats the input
 		return Pasted{}, errNoRequest
 	}
 	pasted := Pasted{Request: request, Body: body}
-	if length >= 0 && len(body) > length && len(bytes.Trim(body[length:], "\r\n")) == 0 {
+	length, err := strconv.Atoi(request.Header.Get("Content-Length"))
+	if err != nil { // the copy does not say
+		return pasted, nil
+	}
+	if len(body) > length && len(bytes.Trim(body[length:], "\r\n")) == 0 {
 		pasted.Body = body[:length]
 	}
-	if length >= 0 && len(pasted.Body) != length {
+	if len(pasted.Body) != length {
 		pasted.Note = fmt.Sprintf("the body has %d bytes, and Content-Length says %d: it is not as it came", len(pasted.Body), length)
 	}
 	return pasted, nil
