@@ -97,7 +97,7 @@ func (p Place) unpackedDebian(ctx context.Context, root string) (Programs, error
 // libraries are the directories below root in which packages put theirs, as LD_LIBRARY_PATH takes them.
 func libraries(root string) string {
 	var dirs []string
-	for _, pattern := range []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*"} {
+	for _, pattern := range []string{"usr/lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/pulseaudio", "lib/*-linux-gnu*"} {
 		found, _ := filepath.Glob(filepath.Join(root, pattern))
 		dirs = append(dirs, found...)
 	}
