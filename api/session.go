@@ -24,6 +24,8 @@ type Sessions interface {
 	OpenSession(ctx context.Context, secretSHA256 []byte, opened payment.Session) error
 	// Session is NotFound for whoever is not signed in any more.
 	Session(ctx context.Context, secretSHA256 []byte) (payment.Session, error)
+	// GlanceSession is Session, and leaves how long they were idle as it is.
+	GlanceSession(ctx context.Context, secretSHA256 []byte) (payment.Session, error)
 	CloseSession(ctx context.Context, secretSHA256 []byte) error
 }
 
@@ -40,6 +42,12 @@ func (s *Server) Caller(r *http.Request) (Caller, bool) {
 		s.Log.Warn("nobody can be recognized", "why", payment.CodeOf(err))
 	}
 	return caller, err == nil
+}
+
+// WasSignedIn tells whether a request still shows the cookie of a session, however
+// that has ended.
+func (s *Server) WasSignedIn(r *http.Request) bool {
+	return len(r.CookiesNamed(s.cookieName(sessionCookie))) > 0
 }
 
 // SingleSignOn tells whether people can sign in at an identity provider.
@@ -66,7 +74,10 @@ func (s *Server) identifyEither(next http.Handler) http.Handler {
 	})
 }
 
-// visitor is who a request's cookie belongs to; NotFound if to nobody.
+// visitor is who a request's cookie belongs to; NotFound if to nobody. A script that
+// reads a page again is not its person doing something: a desk that was left is
+// signed out, whatever page it shows. Browsers tell the two apart (W3C Fetch
+// Metadata); whoever does not say so counts as the person.
 func (s *Server) visitor(r *http.Request) (Caller, error) {
 	cookies := r.CookiesNamed(s.cookieName(sessionCookie))
 	if len(cookies) != 1 || s.People.Sessions == nil {
@@ -74,7 +85,11 @@ func (s *Server) visitor(r *http.Request) (Caller, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	found, err := s.People.Sessions.Session(ctx, secretSHA256(cookies[0].Value))
+	see := s.People.Sessions.Session
+	if r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Dest") == "empty" {
+		see = s.People.Sessions.GlanceSession
+	}
+	found, err := see(ctx, secretSHA256(cookies[0].Value))
 	if err != nil {
 		return Caller{}, err
 	}

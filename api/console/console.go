@@ -40,6 +40,8 @@ type Console struct {
 type Sessions interface {
 	// Caller is who sent a request with a good session; false where nobody did.
 	Caller(r *http.Request) (api.Caller, bool)
+	// WasSignedIn tells whether they come from a session that has ended.
+	WasSignedIn(r *http.Request) bool
 	// SingleSignOn tells whether people can sign in at the merchant's own provider.
 	SingleSignOn() bool
 }
@@ -122,7 +124,14 @@ func (s *server) page(h func(*visit) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		who, ok := s.Sessions.Caller(r)
 		if !ok {
-			http.Redirect(w, r, "/console/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+			q := url.Values{"next": {r.URL.RequestURI()}}
+			if r.Method != http.MethodGet { // what was sent is not sent again
+				q.Set("next", sentFrom(r))
+			}
+			if s.Sessions.WasSignedIn(r) {
+				q.Set("why", "ended")
+			}
+			http.Redirect(w, r, "/console/login?"+q.Encode(), http.StatusSeeOther)
 			return
 		}
 		v := &visit{w: w, r: r, who: who, lang: languageOf(r), desk: desk{api: s.API, by: who, r: r}, server: s}
@@ -130,6 +139,15 @@ func (s *server) page(h func(*visit) error) http.HandlerFunc {
 			v.wrong(err)
 		}
 	}
+}
+
+// sentFrom is the page that a form was on.
+func sentFrom(r *http.Request) string {
+	from, err := url.Parse(r.Referer())
+	if err != nil {
+		return back("")
+	}
+	return back(from.RequestURI())
 }
 
 // frame is what every page shows around its own matter.

@@ -74,6 +74,7 @@ func newDesktop(t *testing.T) *desktop {
 
 func (d *desktop) Caller(*http.Request) (api.Caller, bool) { return d.who, !d.out }
 func (d *desktop) SingleSignOn() bool                      { return true }
+func (d *desktop) WasSignedIn(*http.Request) bool          { return false }
 
 func (d *desktop) answer(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {

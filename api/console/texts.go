@@ -22,7 +22,7 @@ var texts = map[string][2]string{
 	"login.go":      {"登录", "Sign in"},
 	"login.sso":     {"使用公司账号登录", "Sign in with your company account"},
 	"login.refused": {"令牌不正确，或已失效。", "This token is not known, or no longer good."},
-	"login.ended":   {"15 分钟没有操作，请重新登录。", "Signed out after 15 idle minutes. Sign in again."},
+	"login.ended":   {"登录已结束（15 分钟没有操作，或已满 8 小时），请重新登录。", "You were signed out, after 15 idle minutes or 8 hours in all. Sign in again."},
 
 	"wrong.title":      {"未能完成", "That did not work"},
 	"wrong.home":       {"回到待办", "Back to what needs a person"},
@@ -194,7 +194,7 @@ var texts = map[string][2]string{
 	"approvals.none":     {"没有等待审批的请求。", "No request waits for approval."},
 	"approvals.own":      {"这是您自己提出的，须由他人审批。", "You asked for this; somebody else must decide."},
 	"approvals.role":     {"您可以查看，审批人可以决定。", "You may look; an approver decides."},
-	"approvals.expires":  {"审批期限", "To be decided"},
+	"approvals.expires":  {"审批期限", "Approval"},
 	"approvals.unproved": {"由 Temporal 手工发出，未验证身份", "sent by hand in Temporal; nobody proved who"},
 	"approvals.said":     {"已记录您的决定：%s。", "Your decision is kept: %s."},
 

@@ -53,8 +53,12 @@ func (s *server) today(v *visit) error {
 	}
 	it.ByHour = bars(labels, paid, back)
 	labels = nil
-	for _, bucket := range it.Shipped.Within {
-		labels = append(labels, "≤ "+seconds(bucket.AtMostS))
+	for i, bucket := range it.Shipped.Within {
+		label := "≤ " + seconds(bucket.AtMostS)
+		if last := len(it.Shipped.Within) - 1; i == last && i > 0 { // it has no end
+			label = "> " + seconds(it.Shipped.Within[i-1].AtMostS)
+		}
+		labels = append(labels, label)
 		counts = append(counts, bucket.Count)
 	}
 	it.Spread = bars(labels, counts, nil)

@@ -27,6 +27,10 @@ update sessions set seen_at = now()
  where secret_sha256 = @secret and seen_at >= now() - @idle::interval and opened_at >= now() - @lasts::interval
 returning role, name, token_sha256`
 
+	glanceSessionSQL = `
+select role, name, token_sha256 from sessions
+ where secret_sha256 = @secret and seen_at >= now() - @idle::interval and opened_at >= now() - @lasts::interval`
+
 	closeSessionSQL = `delete from sessions where secret_sha256 = @secret`
 )
 
@@ -53,6 +57,13 @@ func (s *Store) OpenSession(ctx context.Context, secretSHA256 []byte, opened pay
 func (s *Store) Session(ctx context.Context, secretSHA256 []byte) (payment.Session, error) {
 	var found payment.Session
 	err := s.pool.QueryRow(ctx, seeSessionSQL, sessionArgs(secretSHA256, found)).Scan(&found.Role, &found.Name, &found.TokenSHA256)
+	return found, fault(err)
+}
+
+// GlanceSession is Session without the note: for what a page does by itself.
+func (s *Store) GlanceSession(ctx context.Context, secretSHA256 []byte) (payment.Session, error) {
+	var found payment.Session
+	err := s.pool.QueryRow(ctx, glanceSessionSQL, sessionArgs(secretSHA256, found)).Scan(&found.Role, &found.Name, &found.TokenSHA256)
 	return found, fault(err)
 }
 

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"testing"
 
@@ -31,12 +32,14 @@ func TestHowLongSomebodyStaysSignedIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.db.Exec(t, row.meanwhile)
-			got, err := w.Session(t.Context(), secret[:])
-			if row.in && (err != nil || cmp.Diff(want, got) != "") {
-				t.Errorf("%v, %v", got, err)
-			}
-			if !row.in && payment.KindOf(err) != payment.NotFound {
-				t.Errorf("still in, or %v", err)
+			for what, ask := range map[string]func(context.Context, []byte) (payment.Session, error){"a glance": w.GlanceSession, "a look": w.Session} {
+				got, err := ask(t.Context(), secret[:])
+				if row.in && (err != nil || cmp.Diff(want, got) != "") {
+					t.Errorf("at %s: %v, %v", what, got, err)
+				}
+				if !row.in && payment.KindOf(err) != payment.NotFound {
+					t.Errorf("still in at %s, or %v", what, err)
+				}
 			}
 		})
 	}
@@ -54,6 +57,24 @@ func TestSeenIsAsGoodAsNew(t *testing.T) {
 		if _, err := w.Session(t.Context(), secret[:]); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A page that looks again by itself keeps nobody signed in who left the desk.
+func TestAGlanceIsNotSeen(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	secret := sha256.Sum256([]byte("cookie"))
+	if err := w.OpenSession(t.Context(), secret[:], payment.Session{Role: "support", Name: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	w.db.Exec(t, `update sessions set seen_at = seen_at - interval '14 min'`)
+	if _, err := w.GlanceSession(t.Context(), secret[:]); err != nil {
+		t.Fatal(err)
+	}
+	w.db.Exec(t, `update sessions set seen_at = seen_at - interval '2 min'`)
+	if _, err := w.Session(t.Context(), secret[:]); payment.KindOf(err) != payment.NotFound {
+		t.Errorf("still in, or %v", err)
 	}
 }
 
