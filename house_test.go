@@ -61,6 +61,7 @@ var strangers = map[string][]string{
 	"go.temporal.io/sdk/contrib/envconfig":    {""},
 	"github.com/facebookgo/clock":             {},
 	"github.com/stretchr/testify":             {},
+	"github.com/chromedp":                     {}, // tests only: a browser
 }
 
 type listed struct {

@@ -140,6 +140,19 @@ func (w *world) sql(into any, query string, args ...any) {
 	}
 }
 
+// change changes the books behind everybody's back.
+func (w *world) change(statement string, args ...any) {
+	w.Helper()
+	conn, err := pgx.Connect(w.Context(), w.databaseURL)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(w.Context()))
+	if tag, err := conn.Exec(w.Context(), statement, args...); err != nil || tag.RowsAffected() == 0 {
+		w.Fatalf("%s: %v, %v", statement, tag, err)
+	}
+}
+
 // await polls until want is true: for what other processes do in their own time.
 func (w *world) await(what string, want func() bool) {
 	w.Helper()
