@@ -28,7 +28,7 @@ import (
 
 // The people at the desk. Carla holds a token of each trade, and stays one person.
 var people = map[string]api.Role{
-	"shop": api.Merchant, "stall": api.Merchant,
+	"shop": api.Merchant, "shop/till": api.Merchant, "stall": api.Merchant,
 	"ann": api.Support, "ben": api.Support, "carla": api.Support,
 	"carla/approver": api.Approver, "dora": api.Approver, "emil": api.Approver,
 	"otto": api.Operator,
