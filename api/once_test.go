@@ -116,7 +116,15 @@ func TestAKeyIsItsTokensOwn(t *testing.T) {
 func TestOfManyAtOnceOneIsInFlight(t *testing.T) {
 	d := newDesk(t)
 	entered, leave := make(chan struct{}), make(chan struct{})
-	d.till.after = func(context.Context) error { close(entered); <-leave; return nil }
+	enter := sync.OnceFunc(func() { close(entered) })
+	d.till.after = func(ctx context.Context) error {
+		enter()
+		select {
+		case <-leave:
+		case <-ctx.Done():
+		}
+		return nil
+	}
 	var everyone sync.WaitGroup
 	everyone.Go(func() { d.again(t, "K1", "shop", "POST", "/v1/orders", tea).wants(t, 201, "") })
 	<-entered
