@@ -18,32 +18,33 @@ const module = "github.com/paysaga/paysaga"
 // that is not named may not be imported by accident either: it fails the test
 // until somebody says here what it is for.
 var house = map[string][]string{
-	"internal/payment":    {},
-	"activities":          {"internal/payment"},
-	"workflows":           {"activities", "internal/payment"},
-	"worker":              {"activities", "workflows", "internal/payment"},
-	"api/console":         {"api", "internal/payment"},
-	"api":                 {"activities", "workflows", "internal/payment", "internal/strictjson"},
-	"internal/admin":      {"internal/payment"}, // figures
-	"internal/bill":       {"activities", "internal/payment"},
-	"internal/config":     {"internal/payment", "internal/sealed"},
-	"internal/explain":    {"api", "internal/payment"},
-	"internal/fleet":      {},
-	"internal/operator":   {"internal/payment"}, // asks the api over HTTP, as anybody does
-	"internal/pgtest":     {"internal/postgres", "internal/payment"},
-	"internal/postgres":   {"activities", "internal/payment"},
-	"internal/shop":       {"activities", "internal/payment"},
-	"internal/sealed":     {},
-	"internal/strictjson": {},
-	"internal/wechattest": {}, // tests only: a key and a signature as WeChat would make them
-	"internal/sso":        {"internal/payment"},
-	"internal/ssotest":    {}, // tests only: an identity provider
-	"internal/simulator":  {}, // sharing our types would share our mistakes
-	"internal/wechatmini": {"activities", "internal/payment"},
-	"internal/wechatpay":  {"activities", "internal/bill", "internal/payment", "internal/strictjson"},
-	"dev":                 {"dev/stack", "internal/fleet"},
-	"dev/stack":           {"internal/fleet"},
-	"e2e":                 {"internal/fleet"},
+	"internal/payment":     {},
+	"activities":           {"internal/payment"},
+	"workflows":            {"activities", "internal/payment"},
+	"worker":               {"activities", "workflows", "internal/payment"},
+	"api/console":          {"api", "internal/payment"},
+	"api":                  {"activities", "workflows", "internal/payment", "internal/strictjson"},
+	"internal/admin":       {"internal/payment"}, // figures
+	"internal/bill":        {"activities", "internal/payment"},
+	"internal/config":      {"internal/payment", "internal/sealed"},
+	"internal/explain":     {"api", "internal/payment"},
+	"internal/fleet":       {},
+	"internal/operator":    {"internal/payment"}, // asks the api over HTTP, as anybody does
+	"internal/pgtest":      {"internal/postgres", "internal/payment"},
+	"internal/postgres":    {"activities", "internal/payment"},
+	"internal/shop":        {"activities", "internal/payment"},
+	"internal/sealed":      {},
+	"internal/strictjson":  {},
+	"internal/wechattest":  {}, // tests only: a key and a signature as WeChat would make them
+	"internal/sso":         {"internal/payment"},
+	"internal/ssotest":     {}, // tests only: an identity provider
+	"internal/simulator":   {}, // sharing our types would share our mistakes
+	"internal/wechatmini":  {"activities", "internal/payment"},
+	"internal/wechatpay":   {"activities", "internal/bill", "internal/payment", "internal/strictjson"},
+	"dev":                  {"dev/stack", "internal/fleet"},
+	"dev/stack":            {"internal/fleet"},
+	"e2e":                  {"internal/fleet"},
+	"internal/openapitest": {}, // tests only: answers held to the document that is served
 }
 
 // strangers names who may import a package that is kept in one room.
@@ -62,6 +63,8 @@ var strangers = map[string][]string{
 	"github.com/facebookgo/clock":             {},
 	"github.com/stretchr/testify":             {},
 	"github.com/chromedp":                     {}, // tests only: a browser
+	"github.com/invopop/jsonschema":           {}, // tests only: makes the contract
+	"github.com/santhosh-tekuri/jsonschema":   {"internal/openapitest"},
 }
 
 type listed struct {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -140,62 +141,22 @@ const patience = 15 * time.Second
 // Routes is everything the desk answers to. Nothing here trusts a forwarded
 // address, and nothing under /callbacks/ passes through what is for merchants.
 func (s *Server) Routes() http.Handler {
-	var (
-		merchants = s.only(Merchant)
-		agents    = s.only(Support, Approver)
-		approvers = s.only(Approver)
-		staff     = s.only(Support, Approver, Operator)
-		operators = s.only(Operator)
-		everyone  = s.only(Merchant, Support, Approver, Operator)
-	)
 	s.bulk = bulkLimit()
 	r := chi.NewRouter()
 	r.Use(s.survive)
 	r.NotFound(s.handle(notFound))
 	r.MethodNotAllowed(s.handle(methodNotAllowed(r)))
 	r.Handle("/callbacks/*", s.Callbacks)
+	r.Get("/openapi.json", s.handle(serveContract))
+	r.Get("/docs", s.handle(serveDocs))
+	r.Get("/docs/docs.css", s.handle(serveDocsStyle))
 	r.Route("/console", s.consoleRoutes)
 	r.Route("/codec", s.codecRoutes)
 	r.Route("/v1", func(r chi.Router) {
 		r.Use(s.identify)
-		r.Post("/orders", merchants(s.createOrder))
-		r.Get("/orders/{out_trade_no}", everyone(s.order))
-		r.Post("/orders/{out_trade_no}/close", merchants(s.closeOrder))
-
-		r.Get("/payments", everyone(s.payments))
-		r.Get("/payments/{transaction_id}", everyone(s.payment))
-		r.Post("/payments/{transaction_id}/compensate", agents(s.compensate))
-		r.Post("/payments/{transaction_id}/refunds", agents(s.refundPart))
-		r.Post("/payments/{transaction_id}/retry", staff(s.retry))
-		r.Post("/payments/{transaction_id}/resolve", agents(s.resolve))
-
-		r.Post("/compensations", agents(s.compensateMany))
-
-		r.Post("/shipments/{shipment_id}/dispatched", merchants(s.dispatched))
-
-		r.Get("/cases", staff(s.cases))
-		r.Get("/cases/{id}", staff(s.caseFile))
-		r.Post("/cases/{id}/assign", staff(s.assignCase))
-		r.Post("/cases/{id}/close", staff(s.closeCase))
-		r.Post("/cases/{id}/notes", staff(s.noteCase))
-
-		r.Get("/inbox", staff(s.inbox))
-		r.Get("/inbox/{id}", staff(s.news))
-
-		r.Get("/webhooks", staff(s.webhooks))
-		r.Post("/webhooks/{id}/resend", staff(s.resend))
-
-		r.Get("/reports", staff(s.reports))
-		r.Get("/reports/{date}", staff(s.report))
-
-		r.Get("/approvals", staff(s.approvals))
-		r.Get("/requests/{id}", staff(s.request))
-		r.Post("/requests/{id}/approve", approvers(s.approve))
-		r.Post("/requests/{id}/reject", approvers(s.reject))
-
-		r.Get("/today", staff(s.today))
-
-		r.Get("/audit", operators(s.audit))
+		for _, o := range s.operations() {
+			r.Method(o.method, strings.TrimPrefix(o.path, "/v1"), s.only(o.roles...)(o.do))
+		}
 	})
 	return r
 }

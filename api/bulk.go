@@ -22,6 +22,14 @@ func bulkLimit() *rate.Limiter {
 	return rate.NewLimiter(rate.Every(time.Minute/bulkAtMost), bulkAtMost)
 }
 
+// undoings is the body of a bulk compensation.
+type undoings struct {
+	TransactionIDs []string      `json:"transaction_ids" jsonschema:"required"` // 1 to 100
+	Reason         string        `json:"reason" jsonschema:"required"`
+	Goods          payment.Goods `json:"goods"`   // stop if not said
+	Preview        bool          `json:"preview"` // judge, and ask for nothing
+}
+
 // bulkItem is what became of one payment: what was asked, or why it was not.
 type bulkItem struct {
 	TransactionID string               `json:"transaction_id"`
@@ -45,12 +53,7 @@ type bulkTaken struct {
 // each as it stands and writes nothing. An act asks for each as compensate does:
 // one that cannot be asked for stops no other, and is told with its reason.
 func (s *Server) compensateMany(w http.ResponseWriter, r *http.Request, by Caller) error {
-	var body struct {
-		TransactionIDs []string      `json:"transaction_ids"`
-		Reason         string        `json:"reason"`
-		Goods          payment.Goods `json:"goods"`
-		Preview        bool          `json:"preview"`
-	}
+	var body undoings
 	if err := read(w, r, &body); err != nil {
 		return err
 	}

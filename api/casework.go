@@ -44,12 +44,15 @@ func (s *Server) showCase(w http.ResponseWriter, r *http.Request, id string) err
 	return reply(w, http.StatusOK, file)
 }
 
+// assignment is the body of handing a case over.
+type assignment struct {
+	Owner  string `json:"owner" jsonschema:"required"`
+	Reason string `json:"reason" jsonschema:"required"`
+}
+
 // assignCase says who must look at a case from now on.
 func (s *Server) assignCase(w http.ResponseWriter, r *http.Request, by Caller) error {
-	var body struct {
-		Owner  string `json:"owner"`
-		Reason string `json:"reason"`
-	}
+	var body assignment
 	act, err := caseAct(w, r, by, &body)
 	if err != nil {
 		return err
@@ -67,11 +70,14 @@ func (s *Server) assignCase(w http.ResponseWriter, r *http.Request, by Caller) e
 	return s.showCase(w, r, act.CaseID)
 }
 
+// note is the body of a note.
+type note struct {
+	Text string `json:"text" jsonschema:"required"`
+}
+
 // noteCase adds a person's words to a case.
 func (s *Server) noteCase(w http.ResponseWriter, r *http.Request, by Caller) error {
-	var body struct {
-		Text string `json:"text"`
-	}
+	var body note
 	act, err := caseAct(w, r, by, &body)
 	if err != nil {
 		return err
@@ -86,14 +92,17 @@ func (s *Server) noteCase(w http.ResponseWriter, r *http.Request, by Caller) err
 	return s.showCase(w, r, act.CaseID)
 }
 
+// conclusion is the body of closing a case.
+type conclusion struct {
+	Resolution string `json:"resolution" jsonschema:"required"` // how it ended, one line
+	Reason     string `json:"reason" jsonschema:"required"`
+}
+
 // closeCase closes a case by a person's word, and where money is concerned by
 // WeChat's, which is asked first and kept with the closing. Without an answer
 // nothing changes.
 func (s *Server) closeCase(w http.ResponseWriter, r *http.Request, by Caller) error {
-	var body struct {
-		Resolution string `json:"resolution"`
-		Reason     string `json:"reason"`
-	}
+	var body conclusion
 	act, err := caseAct(w, r, by, &body)
 	if err != nil {
 		return err
@@ -153,14 +162,15 @@ func (s *Server) askWeChat(ctx context.Context, q payment.Question) (said paymen
 	}
 	for _, number := range q.Refunds {
 		refund, err := s.Till.QueryRefund(ctx, number)
+		state := string(refund.State)
 		switch {
 		case payment.KindOf(err) == payment.NotFound:
-			refund.State = payment.NotFoundState
+			state = payment.NotFoundState
 		case err != nil:
 			return said, silentWeChat(err)
 		}
 		said.AskedAt = time.Now()
-		said.Refunds = append(said.Refunds, payment.RefundLine{OutRefundNo: number, AmountFen: refund.AmountFen, State: refund.State})
+		said.Refunds = append(said.Refunds, payment.RefundSaid{OutRefundNo: number, AmountFen: refund.AmountFen, State: state})
 	}
 	return said, nil
 }

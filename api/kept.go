@@ -24,6 +24,12 @@ type Runs interface {
 	LatestRun(ctx context.Context, transactionID string) (payment.Run, error)
 }
 
+// What news in the inbox can be.
+var (
+	keptKinds    = []string{"payment", "refund", "other", "unreadable"}
+	keptVerdicts = words(payment.Accepted, payment.ForAPerson, payment.Noted, payment.Malformed, payment.CannotDecrypt)
+)
+
 // runWithin is how long an answer waits for Temporal's word, which is not what was
 // asked for.
 const runWithin = 2 * time.Second
@@ -32,8 +38,8 @@ const runWithin = 2 * time.Second
 func (s *Server) inbox(w http.ResponseWriter, r *http.Request, _ Caller) error {
 	q := queryOf(r)
 	wanted := payment.KeptFilter{
-		Kind:    q.choice("kind", "payment", "refund", "other", "unreadable"),
-		Verdict: payment.Verdict(q.choice("verdict", "accepted", "case", "noted", "malformed", "cannot_decrypt")),
+		Kind:    q.choice("kind", keptKinds...),
+		Verdict: payment.Verdict(q.choice("verdict", keptVerdicts...)),
 		Done:    q.flag("done"),
 		Number:  q.text("q"),
 	}

@@ -16,11 +16,14 @@ type Mail interface {
 	Resend(ctx context.Context, wish payment.Resend) error
 }
 
+// webhookStates are what can become of a message.
+var webhookStates = []string{"pending", "delivered", "stopped", "rejected", "unknown", "gave_up"}
+
 // webhooks lists what others are told, the newest first.
 func (s *Server) webhooks(w http.ResponseWriter, r *http.Request, _ Caller) error {
 	q := queryOf(r)
 	wanted := payment.WebhookFilter{
-		State:  q.choice("state", "pending", "delivered", "stopped", "rejected", "unknown", "gave_up"),
+		State:  q.choice("state", webhookStates...),
 		Event:  q.word("event"),
 		Number: q.text("q"),
 	}

@@ -26,9 +26,9 @@ const (
 type newOrder struct {
 	OutTradeNo    string              `json:"out_trade_no"`
 	AppID         string              `json:"appid"`
-	Description   string              `json:"description"`
-	AmountFen     int64               `json:"amount_fen"`
-	TradeType     payment.TradeType   `json:"trade_type"`
+	Description   string              `json:"description" jsonschema:"required"`
+	AmountFen     int64               `json:"amount_fen" jsonschema:"required,minimum=1"`
+	TradeType     payment.TradeType   `json:"trade_type" jsonschema:"required"`
 	OpenID        payment.Private     `json:"openid"`
 	PayerClientIP payment.Private     `json:"payer_client_ip"`
 	H5Type        string              `json:"h5_type"`

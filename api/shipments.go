@@ -19,13 +19,16 @@ type reportTaken struct {
 	TransactionID string `json:"transaction_id"`
 }
 
+// dispatch is the body of a shop's report.
+type dispatch struct {
+	Carrier    string `json:"carrier" jsonschema:"required"`
+	TrackingNo string `json:"tracking_no" jsonschema:"required"`
+}
+
 // dispatched takes a shop's late word that it sent what it had accepted. The
 // report is kept first; a saga that cannot be told now finds it when it looks next.
 func (s *Server) dispatched(w http.ResponseWriter, r *http.Request, by Caller) error {
-	var body struct {
-		Carrier    string `json:"carrier"`
-		TrackingNo string `json:"tracking_no"`
-	}
+	var body dispatch
 	id := chi.URLParam(r, "shipment_id")
 	if !number.MatchString(id) {
 		return noSuch("shipment")

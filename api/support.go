@@ -13,12 +13,15 @@ import (
 	"github.com/paysaga/paysaga/workflows"
 )
 
+// undoing is the body of a compensation.
+type undoing struct {
+	Reason string        `json:"reason" jsonschema:"required"`
+	Goods  payment.Goods `json:"goods"` // stop if not said
+}
+
 // compensate asks for a payment to be undone.
 func (s *Server) compensate(w http.ResponseWriter, r *http.Request, by Caller) error {
-	var body struct {
-		Reason string        `json:"reason"`
-		Goods  payment.Goods `json:"goods"`
-	}
+	var body undoing
 	if err := read(w, r, &body); err != nil {
 		return err
 	}
@@ -43,14 +46,17 @@ func (s *Server) retry(w http.ResponseWriter, r *http.Request, by Caller) error 
 	return s.ask(w, r, by, payment.Request{Kind: payment.Retry, Reason: body.Reason})
 }
 
+// ending is the body of a resolution.
+type ending struct {
+	Reason   string        `json:"reason" jsonschema:"required"`
+	Outcome  payment.Stage `json:"outcome" jsonschema:"required,enum=shipped,enum=refunded"`
+	Evidence []string      `json:"evidence"` // the shipment's number, or every refund's
+}
+
 // resolve asks for a payment to be closed as it ended elsewhere; the saga checks
 // the evidence.
 func (s *Server) resolve(w http.ResponseWriter, r *http.Request, by Caller) error {
-	var body struct {
-		Reason   string        `json:"reason"`
-		Outcome  payment.Stage `json:"outcome"`
-		Evidence []string      `json:"evidence"`
-	}
+	var body ending
 	if err := read(w, r, &body); err != nil {
 		return err
 	}
@@ -65,7 +71,7 @@ func (s *Server) resolve(w http.ResponseWriter, r *http.Request, by Caller) erro
 
 // reasoned is the body of an act that only wants a reason.
 type reasoned struct {
-	Reason string `json:"reason"`
+	Reason string `json:"reason" jsonschema:"required"`
 }
 
 // A number of ours, of WeChat's or of a shop's; it goes into paths and timelines.

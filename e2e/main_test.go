@@ -6,10 +6,13 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/paysaga/paysaga/internal/openapitest"
 )
 
 // binary is the paysaga under test, built once.
@@ -26,6 +29,7 @@ func run(m *testing.M) int {
 			return 1
 		}
 	}
+	http.DefaultClient.Transport = &openapitest.Transport{} // every answer of the api is held to its contract
 	dir, err := os.MkdirTemp("", "paysaga-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

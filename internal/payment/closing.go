@@ -80,7 +80,14 @@ type WeChatWord struct {
 	OutTradeNo    string       `json:"out_trade_no,omitempty"`
 	TradeState    string       `json:"trade_state,omitempty"` // NOT_FOUND for what WeChat does not know; empty if not asked
 	AmountFen     int64        `json:"amount_fen,omitempty"`  // that was paid
-	Refunds       []RefundLine `json:"refunds,omitempty"`
+	Refunds       []RefundSaid `json:"refunds,omitempty"`
+}
+
+// RefundSaid is WeChat's word on one refund.
+type RefundSaid struct {
+	OutRefundNo string `json:"out_refund_no"`
+	AmountFen   int64  `json:"amount_fen"`
+	State       string `json:"state"` // a RefundState, or NOT_FOUND for what WeChat does not know
 }
 
 // NotFoundState stands where a trade_state or a refund's state would, for what
@@ -164,7 +171,7 @@ func (said WeChatWord) paidOtherwise(books Known) string {
 
 // contradicts says what of WeChat's word on one refund does not fit. A refund of a
 // payment that never was ours need only have ended.
-func (said RefundLine) contradicts(books Known) string {
+func (said RefundSaid) contradicts(books Known) string {
 	var ours RefundLine
 	for _, refund := range books.Refunds {
 		if refund.OutRefundNo == said.OutRefundNo {
@@ -177,13 +184,13 @@ func (said RefundLine) contradicts(books Known) string {
 		return fmt.Sprintf("WeChat knows no refund %s, and our books call it %s", said.OutRefundNo, ours.State)
 	case said.State == NotFoundState:
 		return ""
-	case !said.State.Final():
+	case !RefundState(said.State).Final():
 		return fmt.Sprintf("WeChat still says %s of refund %s", said.State, said.OutRefundNo)
 	case ours.State == "" && books.Stage != "":
 		return fmt.Sprintf("WeChat says %s of refund %s, which is not in our books", said.State, said.OutRefundNo)
-	case ours.State == "", said.State == RefundClosed && nothing:
+	case ours.State == "", said.State == string(RefundClosed) && nothing:
 		return ""
-	case said.State != ours.State || said.AmountFen != ours.AmountFen:
+	case said.State != string(ours.State) || said.AmountFen != ours.AmountFen:
 		return fmt.Sprintf("WeChat says %s, %d fen, of refund %s, and our books say %s, %d fen",
 			said.State, said.AmountFen, said.OutRefundNo, ours.State, ours.AmountFen)
 	}

@@ -36,7 +36,7 @@ type Within struct {
 
 // Held is payments that wait for a person for one reason.
 type Held struct {
-	Reason CaseKind  `json:"reason"` // of quarantined ones quarantined
+	Reason string    `json:"reason"` // the kind of case it waits by; of quarantined ones quarantined
 	Count  int64     `json:"count"`
 	Since  time.Time `json:"since"` // the oldest one's last move
 }
