@@ -23,14 +23,15 @@ type errand struct {
 }
 
 // beside tells whether there is such a refund now. Of any other, undo and windUp
-// take care. What a person stopped is not sent, only asked about.
+// take care; before the payment turns round there is none. What a person stopped
+// is not sent, only asked about.
 func (s *saga) beside() bool {
 	b := s.books
 	switch {
 	case b.Refund == nil:
 		return false
 	case b.Stage == payment.Paid, b.Stage == payment.Shipped:
-		return b.Refund.Part || atWeChat(b.Refund)
+		return b.Refund.Part
 	case b.Stage == payment.Holding, b.Stage == payment.Compensating && mustStop(b):
 		return s.onlyAsked()
 	}
@@ -60,7 +61,7 @@ func (s *saga) nextLook() time.Time {
 	}
 	switch {
 	case e.asked:
-		return e.last.Add(s.pollAfter(e.looks, s.tiredOf(r)))
+		return e.last.Add(s.pollAfter(e.looks, tiredOf(r)))
 	case e.looks == 0 && r.ReadyAt.After(e.since):
 		return r.ReadyAt
 	case e.looks == 0:
@@ -74,7 +75,7 @@ func (s *saga) nextLook() time.Time {
 func (s *saga) look() {
 	act, late, because := wechat.Refund, s.errand.since.Add(aDay), refundStays
 	if s.errand.asked {
-		act, late, because = wechat.QueryRefund, s.tiredOf(s.books.Refund), refundSlow
+		act, late, because = wechat.QueryRefund, tiredOf(s.books.Refund), refundSlow
 	}
 	err := run(s, glancing(s.books.Terms), act, s.paid.TransactionID)
 	s.errand.looks++
@@ -97,13 +98,7 @@ const (
 )
 
 // tiredOf is when WeChat has been asked often enough about a refund.
-func (s *saga) tiredOf(r *payment.Refund) time.Time {
-	asked := r.AskedAt
-	if asked.IsZero() {
-		asked = s.now()
-	}
-	return asked.Add(pollOftenFor)
-}
+func tiredOf(r *payment.Refund) time.Time { return r.AskedAt.Add(pollOftenFor) }
 
 // pollAfter is how long before the n-th question about a refund, n from 0.
 func (s *saga) pollAfter(n int, tired time.Time) time.Duration {

@@ -57,7 +57,7 @@ func (s *saga) giveBack() error {
 // or by asking, whichever is first.
 func (s *saga) awaitRefund() error {
 	s.say("waiting for WeChat to finish the refund")
-	tired := s.tiredOf(s.books.Refund)
+	tired := tiredOf(s.books.Refund)
 	return s.watch(watch{
 		every:   func(n int) time.Duration { return s.pollAfter(n, tired) },
 		ask:     func() error { return attempt(s, following(s.books.Terms), wechat.QueryRefund, s.paid.TransactionID) },

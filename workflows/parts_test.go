@@ -300,6 +300,22 @@ func TestSomebodyElseGivesItBack(t *testing.T) {
 	})
 }
 
+// Refunds of one payment keep a distance, and nobody asks in vain before it is over.
+func TestAPartWaitsForItsTime(t *testing.T) {
+	w := newWorld(t)
+	w.paidBefore(payment.Paid)
+	r := newRun(t, w)
+	number, ready := payment.RefundNumber(txID, 2), r.Now().Add(40*time.Second)
+	w.books.Shipment, w.shop.acceptsLater, w.shop.acceptedAt = payment.ShipAccepted, time.Hour, r.Now()
+	w.requests[number] = &payment.Request{ID: number, Kind: payment.PartialRefund, State: payment.Running}
+	w.books.Request = &payment.OpenRequest{ID: number, Kind: payment.PartialRefund, State: payment.Running}
+	w.books.Refund = &payment.Refund{OutRefundNo: number, AmountFen: 850, State: payment.RefundRequested, Part: true, ReadyAt: ready}
+	r.play(t)
+	if at := w.refunds[number].at; !at.Equal(ready) {
+		t.Errorf("asked for %s after the earliest moment", at.Sub(ready))
+	}
+}
+
 // The answer to the refund call says that WeChat works on it; by the time it
 // arrives, a callback had it asked about, and WeChat had closed it.
 func TestAnAnswerThatWasOvertakenIsNotTheLastWord(t *testing.T) {

@@ -135,14 +135,10 @@ func (s *saga) ship() error {
 // or by asking it. Too long means a case, and only a person turns it round.
 func (s *saga) awaitDispatch() error {
 	s.say("waiting for the shop to dispatch")
-	asked := s.books.ShipAskedAt
-	if asked.IsZero() {
-		asked = s.now()
-	}
 	return s.watch(watch{
 		every:   func(n int) time.Duration { return backoff(s.books.Terms.RetryMaxInterval, n) },
 		ask:     func() error { return attempt(s, looking(s.books.Terms), shop.FindShipment, s.paid.TransactionID) },
-		late:    asked.Add(s.books.Terms.DispatchOverdueAfter),
+		late:    s.books.ShipAskedAt.Add(s.books.Terms.DispatchOverdueAfter),
 		kind:    payment.CaseDispatchOverdue,
 		because: "the shop accepted the order and has not dispatched it",
 	})

@@ -215,6 +215,21 @@ func TestCancelledRun(t *testing.T) {
 			},
 			want: ending{Stage: payment.Completed, Parcels: 1, RefundedFen: 850},
 		},
+		"cancelled in the moment in which a hand's signal is written down: it is written down": {
+			world: func(w *world) { w.shop.silentUntil = time.Hour },
+			during: func(r *sagaRun) {
+				r.after(30*time.Minute, func() {
+					r.SignalWorkflow(SignalCompensate, Word{Actor: "li.lei", Reason: "the payer rang up"})
+					r.CancelWorkflow()
+				})
+				r.after(31*time.Minute, func() {
+					if len(r.w.requests) != 1 {
+						r.w.t.Errorf("requests %v", r.w.requests)
+					}
+				})
+			},
+			want: cancelled(),
+		},
 		"cancelled, and a person asks for the money in the same breath": {
 			world: func(w *world) { w.shop.silentUntil = time.Hour },
 			during: func(r *sagaRun) {

@@ -175,3 +175,18 @@ func TestLongHistoryGoesOnInANewRun(t *testing.T) {
 		t.Errorf("it changed something on the way: %+v %v", w.books, w.cases)
 	}
 }
+
+// What came with the last event of a long history is heard before a new run begins.
+func TestALongHistoryEndsWithWhatWasCalled(t *testing.T) {
+	w := newWorld(t)
+	w.shop.acceptsLater = -1
+	r := newRun(t, w)
+	r.after(days(20)+6*time.Minute, func() { r.SetContinueAsNewSuggested(true) })
+	r.after(days(20)+7*time.Minute, func() {
+		r.SignalWorkflow(SignalCompensate, Word{Actor: "li.lei", Reason: "the payer rang up"})
+	})
+	r.ExecuteWorkflow(Type, payment.Payment{TransactionID: txID, OutTradeNo: orderNo, AmountFen: paidFen})
+	if err := r.GetWorkflowError(); !workflow.IsContinueAsNewError(err) || len(w.requests) != 1 {
+		t.Errorf("it ended with %v, and knows of requests %v", err, w.requests)
+	}
+}
