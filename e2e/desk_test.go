@@ -57,7 +57,7 @@ func (b *browser) everybodys(w *world) {
 		p.see("已退款")
 	})
 
-	w.play("a double click asks once", func(w *world) {
+	w.play("a double click, and the same form sent once more later, ask once", func(w *world) {
 		number := w.order(tea)
 		id := w.pay(number, simulator.PayRequest{})
 		w.endsShipped(id, number)
@@ -65,9 +65,15 @@ func (b *browser) everybodys(w *world) {
 		p.visit("/console/payments/" + id + "/refunds")
 		p.fill("#amount", "3.00")
 		p.fill("#reason", "one of the cups was broken")
+		form, err := js[string](p, `new URLSearchParams(new FormData(document.querySelector("main form"))).toString()`)
+		p.do(err)
 		p.press("Confirm", 2)
 		p.see("Taken as request", "R"+id)
 		w.await("it went back", func() bool { return w.payment(id).RefundedFen == 300 })
+		again, err := js[string](p, `fetch("/console/payments/" + $it + "/refunds", {method: "POST", body: new URLSearchParams($it)}).then(a => a.url)`, id, form)
+		if err != nil || !strings.HasSuffix(again, "/console/payments/"+id) {
+			w.Errorf("the same form once more led to %s (%v)", again, err)
+		}
 		w.backFen(id, number, 300)
 		if asked := w.payment(id).Requests; len(asked) != 1 {
 			w.Errorf("the books hold %+v", asked)
