@@ -10,7 +10,8 @@
 //	go run ./dev doctor            what was found on this machine, and why
 //	go run ./dev reset [--cache]   remove this checkout's data, and the built and fetched programs too
 //
-// DEV_DATABASE_URL and DEV_TEMPORAL_ADDRESS, if set and on loopback, are used in place of starting one.
+// DEV_DATABASE_URL and DEV_TEMPORAL_ADDRESS, if set and on loopback, are used in place of starting one; CHROMIUM, if set,
+// is the browser that tests drive.
 package main
 
 import (

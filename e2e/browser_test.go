@@ -238,7 +238,7 @@ func js[T any](p *person, expression string, args ...any) (T, error) {
 // until waits for a condition of the page.
 func (p *person) until(what, condition string, args ...any) {
 	p.Helper()
-	p.awaitFor(20*time.Second, what, func() bool {
+	p.awaitFor(30*time.Second, what, func() bool {
 		ok, err := js[bool](p, condition, args...)
 		return err == nil && ok
 	})
@@ -271,7 +271,7 @@ const place = `(() => {
 func (p *person) click(what, find string, times ...int64) {
 	p.Helper()
 	var at []float64
-	p.awaitFor(20*time.Second, what+" can be clicked", func() bool {
+	p.awaitFor(30*time.Second, what+" can be clicked", func() bool {
 		found, err := js[[]float64](p, strings.Replace(place, "FOUND", find, 1))
 		at = found
 		return err == nil && len(at) == 2
@@ -320,7 +320,7 @@ func (p *person) types(text string) {
 func (p *person) at() string {
 	p.Helper()
 	var href string
-	p.awaitFor(20*time.Second, "the page has an address", func() bool {
+	p.awaitFor(30*time.Second, "the page has an address", func() bool {
 		found, err := js[string](p, `location.href`)
 		href = found
 		return err == nil
