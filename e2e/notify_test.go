@@ -41,7 +41,7 @@ func (w *world) told(number string) (read, uploads int, events []string) {
 // Whatever becomes of the telling, the payment is completed, its money stays, and
 // those who take what they are told are told once.
 func TestTelling(t *testing.T) {
-	w := newWorld(t, nil, "NOTIFY_GIVE_UP_AFTER=4s")
+	w := newWorld(t, nil, "NOTIFY_GIVE_UP_AFTER=12s") // long enough for three tries on a busy machine
 	for ending, row := range map[string]struct {
 		plan          simulator.Plan
 		read, uploads int
