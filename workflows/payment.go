@@ -45,7 +45,7 @@ func PaymentSaga(ctx workflow.Context, paid payment.Payment) (payment.Outcome, e
 	}
 	for !s.books.Done() || s.called() {
 		if s.tooLong() && !s.called() {
-			return payment.Outcome{}, workflow.NewContinueAsNewError(s.ctx, PaymentSaga, paid)
+			return payment.Outcome{}, workflow.NewContinueAsNewError(s.ctx, PaymentSaga, s.paid)
 		}
 		s.turn()
 	}

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,14 @@ func TestAnotherRun(t *testing.T) {
 			}),
 			during: func(r *sagaRun) { r.after(3*aDay, func() { r.w.paidBefore(payment.Paid) }) },
 			want:   sold,
+		},
+		"while it is held, because the books were restored from before they knew it, and the money went back": {
+			world: at(payment.Holding, func(w *world) {
+				w.books.Hold = &payment.Hold{Reason: payment.CaseForeignRefund, Direction: payment.Forward}
+				w.tradeState = "REFUND"
+			}),
+			during: func(r *sagaRun) { r.after(3*aDay, func() { r.w.books, r.w.accepted = payment.Books{}, false }) },
+			want:   ending{Stage: payment.Holding, Cases: []payment.CaseKind{payment.CaseNotPaid}, Open: true},
 		},
 		"after it was quarantined":  {world: at(payment.Quarantined, nil), want: ending{Stage: payment.Quarantined, Open: true}},
 		"after it was turned round": {world: at(payment.Compensating, nil), want: refunded},
@@ -170,6 +179,16 @@ func TestLongHistoryGoesOnInANewRun(t *testing.T) {
 	r.ExecuteWorkflow(Type, payment.Payment{TransactionID: txID, OutTradeNo: orderNo, AmountFen: paidFen})
 	if err := r.GetWorkflowError(); !workflow.IsContinueAsNewError(err) {
 		t.Fatalf("it ended with %v", err)
+	}
+	var next *workflow.ContinueAsNewError
+	var told payment.Payment
+	if errors.As(r.GetWorkflowError(), &next) {
+		if err := converter.GetDefaultDataConverter().FromPayloads(next.Input, &told); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if told.TransactionID != txID || told.Via != payment.ViaQuery {
+		t.Errorf("the new run is told %+v, and would believe an old callback", told)
 	}
 	if w.books.Stage != payment.Paid || len(w.cases) != 1 || !strings.Contains(string(w.opened()[0]), "overdue") {
 		t.Errorf("it changed something on the way: %+v %v", w.books, w.cases)

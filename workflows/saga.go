@@ -112,9 +112,15 @@ func orderUnknown(b payment.Books) bool {
 	return b.Stage == payment.Received && b.Unsettled == payment.UnknownOrder
 }
 
-// read reads the books; the first time, that claims the payment and judges it.
+// read reads the books; the first time, that claims the payment and judges it. Books
+// that do not know it later were restored from before that. What was done since is
+// unknown, its callback is old news, and the claim asks WeChat before it ships.
 func (s *saga) read() error {
-	return run(s, quick(s.books.Terms, "mark paid"), books.MarkPaid, s.paid)
+	err := run(s, quick(s.books.Terms, "mark paid"), books.MarkPaid, s.paid)
+	if err == nil {
+		s.paid.Via = payment.ViaQuery
+	}
+	return err
 }
 
 // turn is one step and a look at what came of it. A turn that moved nothing is

@@ -159,6 +159,7 @@ func (w *world) MarkPaid(_ context.Context, paid payment.Payment) (payment.Books
 		return payment.Books{}, temporal.NewNonRetryableApplicationError("a constraint", string(payment.Conflict), nil)
 	}
 	if w.books.Stage == "" {
+		w.askFirst = w.askFirst || paid.Via == payment.ViaQuery
 		w.books = payment.Books{
 			TransactionID: paid.TransactionID, OutTradeNo: paid.OutTradeNo, AmountFen: paid.AmountFen,
 			Stage: payment.Received, Terms: terms,
