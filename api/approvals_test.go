@@ -87,6 +87,29 @@ func TestManyAreUndoneForOneReasonAfterALook(t *testing.T) {
 	}
 }
 
+// The books give no answer in the middle. Nobody is told that a payment was refused
+// then, and the same call made again asks for the rest, and for nothing twice.
+func TestABulkWithoutAnAnswerIsNoRefusal(t *testing.T) {
+	d := newDesk(t)
+	for _, id := range []string{"A1", "A2", "A3"} {
+		d.paid(t, id, 100, payment.Paid, "")
+	}
+	d.Exec(t, `create function away() returns trigger language plpgsql as
+		$$ begin raise exception 'not now' using errcode = 'lock_not_available'; end $$`)
+	d.Exec(t, `create trigger away before insert on requests for each row when (new.transaction_id = 'A2') execute function away()`)
+	body := reason(`,"transaction_ids":["A1","A2","A3"]`)
+	d.again(t, "K1", "ann", "POST", "/v1/compensations", body).wants(t, 503, "database_busy")
+	d.Exec(t, `drop trigger away on requests`)
+	act := d.again(t, "K1", "ann", "POST", "/v1/compensations", body).wants(t, 200, "")
+	want := map[string]string{"A1": "queued", "A2": "queued", "A3": "queued"}
+	if diff := cmp.Diff(want, verdictsOf(act)); diff != "" || act.body["taken"] != 3.0 {
+		t.Errorf("the second time: %s", act.raw)
+	}
+	if n := d.Int(t, `select count(*) from requests`); n != 3 {
+		t.Errorf("%d requests for three payments", n)
+	}
+}
+
 func TestWhatIsNoBulk(t *testing.T) {
 	d := newDesk(t)
 	many := func(n int) string {

@@ -51,7 +51,9 @@ type bulkTaken struct {
 
 // compensateMany undoes up to a hundred payments for one reason. A preview judges
 // each as it stands and writes nothing. An act asks for each as compensate does:
-// one that cannot be asked for stops no other, and is told with its reason.
+// one that cannot be asked for stops no other, and is told with its reason. Where
+// there is no answer to one, there is none to the call: the same call made again
+// finds what it asked for, and asks for the rest.
 func (s *Server) compensateMany(w http.ResponseWriter, r *http.Request, by Caller) error {
 	var body undoings
 	if err := read(w, r, &body); err != nil {
@@ -76,9 +78,12 @@ func (s *Server) compensateMany(w http.ResponseWriter, r *http.Request, by Calle
 	answer := bulkTaken{Preview: body.Preview, Items: []bulkItem{}}
 	call := payment.ActorOf(r.Context()).Call
 	for i, id := range ids {
-		item := s.compensateOne(r.Context(), payment.Request{
+		item, err := s.compensateOne(r.Context(), payment.Request{
 			ID: fmt.Sprintf("req_%s-%d", call, i+1), TransactionID: id, Kind: payment.Compensate, Reason: reason, Goods: or(body.Goods, payment.GoodsStop), Actor: by.Name,
 		}, body.Preview)
+		if err != nil {
+			return err
+		}
 		if item.Code != "" {
 			answer.Refused++
 		} else {
@@ -90,11 +95,11 @@ func (s *Server) compensateMany(w http.ResponseWriter, r *http.Request, by Calle
 	return reply(w, http.StatusOK, answer)
 }
 
-// compensateOne leaves it to the relay to tell the saga: a hundred calls to a
+// compensateOne asks for one, or tells why it cannot be asked for; its error is that
+// nobody knows. It leaves it to the relay to tell the saga: a hundred calls to a
 // Temporal that is away would outlast the caller's patience.
-func (s *Server) compensateOne(ctx context.Context, asked payment.Request, preview bool) bulkItem {
-	item := bulkItem{TransactionID: asked.TransactionID}
-	var err error
+func (s *Server) compensateOne(ctx context.Context, asked payment.Request, preview bool) (item bulkItem, err error) {
+	item.TransactionID = asked.TransactionID
 	switch {
 	case !payment.ValidTransactionID(asked.TransactionID):
 		err = noSuch("payment")
@@ -106,11 +111,14 @@ func (s *Server) compensateOne(ctx context.Context, asked payment.Request, previ
 	}
 	if err != nil {
 		p := problemOf(err)
+		if p.Status >= http.StatusInternalServerError {
+			return item, err
+		}
 		if !preview && payment.ValidTransactionID(item.TransactionID) {
 			s.record(ctx, p, payment.Act{Action: "payment.compensate", TransactionID: item.TransactionID})
 		}
-		return bulkItem{TransactionID: item.TransactionID, Code: p.Code, Detail: p.Detail}
+		return bulkItem{TransactionID: item.TransactionID, Code: p.Code, Detail: p.Detail}, nil
 	}
 	item.AmountFen, item.State = asked.AmountFen, asked.State
-	return item
+	return item, nil
 }
