@@ -57,10 +57,12 @@ func (a *account) madeElsewhere(ctx context.Context, word activities.RefundWord)
 	return a.addsUp(ctx, string(payment.CaseForeignRefund))
 }
 
-// unshipped tells whether nobody has asked the shop to ship yet.
+// unshipped tells whether nobody has asked the shop to ship yet, and somebody may:
+// the payment goes forward, or would after a person looked at something else.
 func (a *account) unshipped(ctx context.Context) (bool, error) {
 	shipment, err := a.shipment(ctx)
-	return a.stage == payment.Received || a.stage == payment.Paid && shipment == payment.ShipNone, err
+	would := a.stage == payment.Holding && a.hold.Direction == payment.Forward && a.hold.Reason != payment.CaseForeignRefund
+	return shipment == payment.ShipNone && (a.stage == payment.Received || a.stage == payment.Paid || would), err
 }
 
 // dropRefused gives up the refund that WeChat refused, and that the payment is held

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/paysaga/paysaga/activities"
 	"github.com/paysaga/paysaga/internal/payment"
@@ -56,7 +57,9 @@ func TestAnOrderQueryShowsThatMoneyWentBack(t *testing.T) {
 		"the shop was asked":                         {func(w *world) { w.paid(); w.claimShip() }, nil, payment.Paid, "foreign_refund"},
 		"the goods have left":                        {in(payment.Completed), nil, payment.Completed, "foreign_refund"},
 		"a person looks at something else":           {in(payment.Holding), nil, payment.Holding, "foreign_refund ship_unknown"},
-		"it is in quarantine":                        {in(payment.Quarantined), nil, payment.Quarantined, "amount_mismatch foreign_refund"},
+		"a person looks at something else, and nobody asked the shop": {
+			func(w *world) { w.paid(); w.hold(txn, payment.CaseCancelledWorkflow, time.Time{}) }, nil, payment.Holding, "foreign_refund"},
+		"it is in quarantine": {in(payment.Quarantined), nil, payment.Quarantined, "amount_mismatch foreign_refund"},
 		"it goes back anyway, and WeChat was not asked yet": {
 			in(payment.Compensating), nil, payment.Compensating, "foreign_refund"},
 		"it goes back, and WeChat was asked": {
