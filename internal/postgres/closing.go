@@ -33,7 +33,10 @@ func (s *Store) KeepFound(ctx context.Context, found payment.News) error {
 			Key: payment.GoneBackKey(paid.TransactionID), Kind: payment.NewsRefund, Verdict: payment.Accepted, Payment: paid,
 		}
 	}
-	_, err = s.Keep(ctx, found, payment.Delivery{})
+	_, err = s.keep(ctx, found, payment.Delivery{})
+	if payment.CodeOf(err) == oneStory { // its callback came in this moment, and it is known now
+		return s.KeepFound(ctx, found)
+	}
 	return err
 }
 

@@ -119,3 +119,46 @@ func TestARequestBegunManyTimesAtOnceMovesOnce(t *testing.T) {
 		t.Errorf("turned round %d times", n)
 	}
 }
+
+// blocked waits until somebody in this database waits for a lock, or has ended.
+func (w *world) blocked(over <-chan struct{}) {
+	w.Helper()
+	for {
+		select {
+		case <-over:
+			return
+		default:
+		}
+		if w.db.Int(w, `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) > 0 {
+			return
+		}
+	}
+}
+
+// An order query shows REFUND in the very moment in which the payment's callback is
+// kept: that is news of a refund, and no second story.
+func TestAQueryThatLosesToACallbackIsStillHeard(t *testing.T) {
+	w := open(t)
+	tx, err := w.db.Pool.Begin(t.Context())
+	w.ok(err)
+	_, err = tx.Exec(t.Context(), `insert into inbox (key, kind, verdict, via, transaction_id, out_trade_no, appid, mchid, amount_fen, currency, trade_state)
+		values ('callback', 'payment', 'accepted', 'callback', $1, $2, 'wx1', $3, $4, 'CNY', 'SUCCESS')`, txn, orderNo, mchID, fen)
+	w.ok(err)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		if err := w.KeepFound(t.Context(), found("REFUND").Found()); err != nil {
+			t.Error(err)
+		}
+	}()
+	w.blocked(over)
+	w.ok(tx.Commit(t.Context()))
+	<-over
+	w.paid()
+	if _, err := w.ClaimShip(t.Context(), txn); err == nil {
+		t.Error("it ships, and nobody has asked what went back")
+	}
+	if n := w.db.Int(t, `select count(*) from cases where kind = 'conflicting_news'`); n != 0 {
+		t.Error("a person has to find out that WeChat told one story")
+	}
+}
