@@ -16,6 +16,10 @@ import (
 // and after that nobody can compare it again with anything new.
 const billKept = 92 * 24 * time.Hour
 
+// One reading of a bill begins, or is believed, at a time: what is believed now must
+// not be taken for unfinished by one that began to look before that.
+const billTurnSQL = `select pg_advisory_xact_lock(hashtext('bill'), @day::date - date '2000-01-01')`
+
 // Of two readings of one bill at a time, the later one takes the earlier one's
 // lines away, and that one finds so in the end.
 const beginBillSQL = `
@@ -39,10 +43,16 @@ func (s *Store) BeginBill(ctx context.Context, day string) (activities.BillFetch
 	if err != nil {
 		return fetch, err
 	}
-	err = s.pool.QueryRow(ctx, beginBillSQL, pgx.NamedArgs{
+	args := pgx.NamedArgs{
 		"day": from.Format(time.DateOnly), "from": from, "to": to, "oldest": payment.BillDay(time.Now().Add(-billKept)),
-	}).Scan(&fetch.ID, &fetch.Expected)
-	return fetch, fault(err)
+	}
+	err = s.tx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, billTurnSQL, args); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, beginBillSQL, args).Scan(&fetch.ID, &fetch.Expected)
+	})
+	return fetch, err
 }
 
 var billColumns = []string{
@@ -124,11 +134,13 @@ select count(*) from believed`
 // BelieveBill makes a fetch the bill of its day. Busy where another reading of the
 // same bill came in between.
 func (s *Store) BelieveBill(ctx context.Context, fetch activities.BillFetch) error {
+	args := pgx.NamedArgs{"day": fetch.Day, "fetch_id": fetch.ID, "lines": fetch.Lines}
 	return s.tx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, billTurnSQL, args); err != nil {
+			return err
+		}
 		var believed int
-		err := tx.QueryRow(ctx, believeBillSQL, pgx.NamedArgs{
-			"day": fetch.Day, "fetch_id": fetch.ID, "lines": fetch.Lines,
-		}).Scan(&believed)
+		err := tx.QueryRow(ctx, believeBillSQL, args).Scan(&believed)
 		if err == nil && believed == 0 {
 			return payment.Failf(payment.Busy, "bill_overtaken", "somebody else reads the same bill")
 		}

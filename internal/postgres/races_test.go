@@ -162,3 +162,45 @@ func TestAQueryThatLosesToACallbackIsStillHeard(t *testing.T) {
 		t.Error("a person has to find out that WeChat told one story")
 	}
 }
+
+// Two readings of one bill: one is believed in the moment in which the other begins,
+// and clears away what it finds unfinished.
+func TestABillThatIsBelievedKeepsItsLines(t *testing.T) {
+	w := open(t)
+	first, err := w.BeginBill(t.Context(), billDay)
+	w.ok(err)
+	w.ok(w.AddBillLines(t.Context(), first, []activities.BillLine{billed(txn)}))
+	first.Lines++
+	tx, err := w.db.Pool.Begin(t.Context())
+	w.ok(err)
+	_, err = tx.Exec(t.Context(), `select from bill_lines for update`) // so that the other is slow
+	w.ok(err)
+	over, believed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		if _, err := w.BeginBill(t.Context(), billDay); err != nil {
+			t.Error(err)
+		}
+	}()
+	w.blocked(over)
+	go func() {
+		defer close(believed)
+		if err := w.BelieveBill(t.Context(), first); err != nil && payment.KindOf(err) != payment.Busy {
+			t.Error(err)
+		}
+	}()
+	for n := int64(0); n < 2; { // it waits for its turn, or needs none
+		select {
+		case <-believed:
+			n = 2
+		default:
+			n = w.db.Int(t, `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
+		}
+	}
+	w.ok(tx.Rollback(t.Context()))
+	<-over
+	<-believed
+	if w.db.Int(t, `select count(*) from bill_reports`) != w.db.Int(t, `select count(*) from bill_lines`) {
+		t.Error("a bill is believed whose lines are gone: every payment of its day is missing")
+	}
+}
