@@ -204,3 +204,36 @@ func TestABillThatIsBelievedKeepsItsLines(t *testing.T) {
 		t.Error("a bill is believed whose lines are gone: every payment of its day is missing")
 	}
 }
+
+// WeChat tells of a refund of ours that was given up: nobody polls that one, so the
+// news stays until it is in the books.
+func TestNewsOfARefundThatWasGivenUpIsNotForgotten(t *testing.T) {
+	w := open(t)
+	w.bring(payment.Completed)
+	asked := w.part("q1", 850)
+	w.must(w.RefundRefused(t.Context(), asked.OutRefundNo, "no"))
+	_, err := w.Keep(t.Context(), payment.News{
+		Key: payment.RefundKey(asked.OutRefundNo, "SUCCESS"), Kind: payment.NewsRefund, Verdict: payment.Accepted,
+		OutRefundNo: asked.OutRefundNo, Payment: payment.Payment{TransactionID: txn, Via: payment.ViaCallback},
+	}, payment.Delivery{})
+	w.ok(err)
+	errand := func() payment.Errand {
+		t.Helper()
+		w.db.Exec(t, `update inbox set next_try_at = now()`)
+		all, err := w.LeaseNews(t.Context(), 10)
+		w.ok(err)
+		if len(all) != 1 {
+			t.Fatalf("%d errands", len(all))
+		}
+		return all[0]
+	}
+	if e := errand(); e.Ours || e.Over || !e.Known || e.Payment.TransactionID != txn {
+		t.Errorf("whoever tells the saga once is done with it: %+v", e)
+	}
+	w.must(w.RefundHeard(t.Context(), txn, activities.RefundWord{
+		TransactionID: txn, OutRefundNo: asked.OutRefundNo, State: payment.RefundSuccess, AmountFen: 850,
+	}))
+	if e := errand(); !e.Over {
+		t.Errorf("it is in the books now: %+v", e)
+	}
+}

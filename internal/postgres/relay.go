@@ -22,7 +22,8 @@ func (s *Store) peace() time.Duration { return sweepPeace * s.settings.SweepEver
 
 // A refund's payment comes from the books, whoever made the refund, or from the
 // inbox where its saga has not begun. A refund that somebody else made was taken
-// up by a case.
+// up by a case. One of ours that was given up is asked about by nobody but for such
+// news, so it is nobody's yet: the news stays until the books have what it is.
 const leaseNewsSQL = `
 with due as (
   select i.id,
@@ -52,7 +53,7 @@ select l.id, l.kind, l.tries - 1, l.received_at, l.out_refund_no, l.done, r.out_
        coalesce(p.currency, i.currency, l.currency), coalesce(p.trade_state, i.trade_state, l.trade_state),
        coalesce(p.paid_at, i.paid_at, i.received_at, l.paid_at, l.received_at), coalesce(p.via, i.via, l.via)
   from leased l
-  left join refunds r  on l.kind = 'refund' and r.out_refund_no = l.out_refund_no and not r.is_foreign
+  left join refunds r  on l.kind = 'refund' and r.out_refund_no = l.out_refund_no and not r.is_foreign and r.state <> 'withdrawn'
   left join payments p on l.kind = 'refund' and p.transaction_id = coalesce(r.transaction_id, l.transaction_id)
   left join inbox i    on l.kind = 'refund' and i.transaction_id = l.transaction_id
                       and i.kind = 'payment' and i.verdict = 'accepted'
