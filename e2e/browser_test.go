@@ -250,14 +250,6 @@ func (p *person) see(texts ...string) {
 	p.until(fmt.Sprintf("the page says %q", texts), `$it.every(t => document.body.innerText.includes(t))`, texts)
 }
 
-func (p *person) doesNotSee(text string) {
-	p.Helper()
-	there, err := js[bool](p, `document.body.innerText.includes($it)`, text)
-	if err != nil || there {
-		p.Errorf("the page says %q (%v)", text, err)
-	}
-}
-
 // place finds where on the screen something is, and brings it there first.
 const place = `(() => {
 	const found = FOUND;
@@ -314,18 +306,4 @@ func (p *person) types(text string) {
 	p.Helper()
 	_, err := chromedp.Call(p.tab, input.InsertText, input.InsertTextParams{Text: text})
 	p.do(err)
-}
-
-// at is the path and query of the page.
-func (p *person) at() string {
-	p.Helper()
-	var href string
-	p.awaitFor(30*time.Second, "the page has an address", func() bool {
-		found, err := js[string](p, `location.href`)
-		href = found
-		return err == nil
-	})
-	u, err := url.Parse(href)
-	p.do(err)
-	return u.RequestURI()
 }
