@@ -134,8 +134,15 @@ func (s *saga) answer(c call) error {
 	})
 }
 
+// begin begins a request of this payment. A signal sent by hand may name another
+// payment's: its own saga is told of that one, and what this saga goes by stays.
 func (s *saga) begin(requestID string) error {
-	return run(s, quick(s.books.Terms, "begin a request"), books.BeginRequest, requestID)
+	ours := s.books
+	err := run(s, quick(s.books.Terms, "begin a request"), books.BeginRequest, requestID)
+	if s.books.TransactionID != ours.TransactionID {
+		s.books = ours
+	}
+	return err
 }
 
 // resolve ends a payment by a person's word, if those who know bear it out. If

@@ -46,6 +46,16 @@ func TestPeople(t *testing.T) {
 			},
 			want: sold,
 		},
+		"a request of another payment, which a hand put into the signal, changes nothing here": {
+			world: func(w *world) {
+				w.shop.silentUntil = time.Hour
+				w.requests["another"] = &payment.Request{ID: "another", TransactionID: anotherID, State: payment.RequestDone}
+			},
+			during: func(r *sagaRun) {
+				r.after(time.Minute, func() { r.SignalWorkflow(SignalCompensate, Word{RequestID: "another"}) })
+			},
+			want: sold,
+		},
 		"a request that is not approved yet does nothing, and counts once it is": {
 			world: func(w *world) { w.shop.silentUntil = time.Hour },
 			during: func(r *sagaRun) {

@@ -18,9 +18,10 @@ import (
 )
 
 const (
-	txID    = "4200001234202611220000000001"
-	orderNo = "ORDER-20261122-1"
-	paidFen = 12850
+	txID      = "4200001234202611220000000001"
+	anotherID = "4200001234202611220000000002"
+	orderNo   = "ORDER-20261122-1"
+	paidFen   = 12850
 )
 
 var terms = payment.Terms{
@@ -243,6 +244,9 @@ func (w *world) BeginRequest(_ context.Context, requestID string) (payment.Books
 	request, ok := w.requests[requestID]
 	if !ok {
 		return payment.Books{}, temporal.NewNonRetryableApplicationError("no such request", string(payment.NotFound), nil)
+	}
+	if request.TransactionID == anotherID {
+		return payment.Books{TransactionID: anotherID, Stage: payment.Refunded}, nil
 	}
 	if request.State != payment.Queued {
 		return w.left()
