@@ -27,7 +27,8 @@ const dossier = `{"transaction_id":"4200001","out_trade_no":"TEA-0001","amount_f
   "timeline":[{"at":"2026-01-01T00:00:00Z","was":"paid","became":"holding","what":"` + hostile + `","actor":"paysaga"}]}`
 
 const aCase = `{"id":"c1","kind":"close_stuck","owner":"` + hostile + `","state":"open","out_trade_no":"TEA-0001","due_at":"2026-01-01T00:00:00Z",
-  "opened_at":"2026-01-01T00:00:00Z","detail":"` + hostile + `","events":[{"at":"2026-01-01T00:00:00Z","actor":"ann","what":"noted","text":"` + hostile + `"}]}`
+  "opened_at":"2026-01-01T00:00:00Z","detail":"` + hostile + `","events":[{"at":"2026-01-01T00:00:00Z","actor":"ann","what":"noted","text":"` + hostile + `"},
+  {"at":"2026-01-01T00:00:00Z","actor":"ann","what":"assigned","owner":"` + hostile + `warehouse","text":"","reason":"` + hostile + `they keep the stock"}]}`
 
 const aRequest = `{"id":"req_2","transaction_id":"4200001","kind":"compensate","state":"pending_approval","actor":"%s","reason":"` + hostile + `",
   "goods":"kept","amount_fen":150000,"created_at":"2026-01-01T00:00:00Z","expires_at":"2026-01-02T00:00:00Z"}`
@@ -171,6 +172,21 @@ func TestWhoIsNotSignedInSeesOnlyTheSignIn(t *testing.T) {
 	} {
 		if page := d.send("GET", "/console/login?next="+url.QueryEscape(next), "").Body.String(); !strings.Contains(page, want) {
 			t.Errorf("after signing in with next=%s one is not led to %s", next, want)
+		}
+	}
+}
+
+func TestACaseTellsWhoHandedItToWhomAndWhy(t *testing.T) {
+	d := newDesktop(t)
+	for language, words := range map[string][]string{
+		"zh": {"ann · 备注", "ann · 转交 → ", "warehouse", "原因：", "they keep the stock"},
+		"en": {"ann · noted", "ann · handed over → ", "warehouse", "because: ", "they keep the stock"},
+	} {
+		page := d.send("GET", "/console/cases/c1", "", "Accept-Language", language).Body.String()
+		for _, word := range words {
+			if !strings.Contains(page, word) {
+				t.Errorf("%s: no %q", language, word)
+			}
 		}
 	}
 }

@@ -115,6 +115,7 @@ var texts = map[string][2]string{
 	"case.resolution":  {"处理结果", "Resolution"},
 	"case.notes":       {"备注与经过", "Notes and history"},
 	"case.quiet":       {"还没有备注。", "No notes yet."},
+	"case.because":     {"原因：%s", "because: %s"},
 	"case.note":        {"添加备注", "Add a note"},
 	"case.assign":      {"转交", "Hand over"},
 	"case.assign.to":   {"新的负责人", "New owner"},

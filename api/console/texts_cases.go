@@ -2,7 +2,7 @@ package console
 
 import "maps"
 
-// The kinds of case: their names, and what a person does about them.
+// The kinds of case: their names, what a person does about them, and what happens to one.
 func init() { maps.Copy(texts, caseTexts) }
 
 var caseTexts = map[string][2]string{
@@ -71,4 +71,11 @@ var caseTexts = map[string][2]string{
 	"case.bill_unknown_refund":  {"账单有而我们没有的退款", "A refund in the bill that is new to us"},
 	"case.bill_odd_line":        {"账单中有不认识的一行", "A line of the bill that makes no sense to us"},
 	"todo.bill_odd_line":        {"按报告中的行号查看账单原文，在商户平台核对。", "Look at the line in the bill itself, and at WeChat Pay's merchant platform."},
+
+	"caseevent.opened":   {"发生", "opened"},
+	"caseevent.reopened": {"再次发生", "came up again"},
+	"caseevent.overdue":  {"逾期未结", "overdue"},
+	"caseevent.assigned": {"转交", "handed over"},
+	"caseevent.noted":    {"备注", "noted"},
+	"caseevent.closed":   {"结案", "closed"},
 }

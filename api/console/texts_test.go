@@ -64,6 +64,23 @@ func TestEveryWordOfTheBooksHasWordsForPeople(t *testing.T) {
 	}
 }
 
+// What can happen to a case is a list in the schema.
+func TestWhateverHappensToACaseHasWords(t *testing.T) {
+	schema, err := os.ReadFile("../../internal/postgres/migrations/0009_cases.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := regexp.MustCompile(`check \(what in \(([^)]+)\)`).FindSubmatch(schema)
+	if list == nil {
+		t.Fatal("no list of what happens to a case")
+	}
+	for _, what := range regexp.MustCompile(`\w+`).FindAllString(string(list[1]), -1) {
+		if _, ok := texts["caseevent."+what]; !ok {
+			t.Errorf("caseevent.%s has no text", what)
+		}
+	}
+}
+
 // The texts that pages and code name, and those that are there, are the same.
 func TestNoTextIsMissingAndNoneIsForgotten(t *testing.T) {
 	literal := regexp.MustCompile(`(?:\bt|title|text)[ (](?:v\.lang, |l, )?"([a-z0-9.]*[a-z0-9])"`)

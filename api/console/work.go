@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -99,19 +98,8 @@ func cut(key, family string) (string, bool) {
 	return key[len(family):], true
 }
 
-// caseFile is one case with all that was done about it, as GET /v1/cases/{id} answers.
-type caseFile struct {
-	payment.Case
-	Events []struct {
-		At    time.Time `json:"at"`
-		Actor string    `json:"actor"`
-		What  string    `json:"what"`
-		Text  string    `json:"text"`
-	} `json:"events"`
-}
-
 type casePage struct {
-	Case  caseFile
+	Case  payment.CaseFile
 	Key   string // of the next act
 	Draft url.Values
 }
@@ -119,7 +107,7 @@ type casePage struct {
 func (s *server) theCase(v *visit) error { return v.showCase(http.StatusOK, nil) }
 
 func (v *visit) showCase(status int, no *refusal) error {
-	var found caseFile
+	var found payment.CaseFile
 	if err := v.desk.get("/v1/cases/"+url.PathEscape(chi.URLParam(v.r, "id")), &found); err != nil {
 		return err
 	}
