@@ -93,7 +93,8 @@ func (c *apiCmd) Run(ctx context.Context, m *config.Mistakes) error {
 		}),
 	}
 	server.Console = console.Console{ // it asks the routes as they are without it
-		API: server.Routes(), Sessions: server, TemporalUI: c.TemporalUI.Address(), Namespace: opts.Namespace, Log: slog.Default(),
+		API: server.Routes(), Sessions: server, TemporalUI: c.TemporalUI.Address(), Namespace: opts.Namespace,
+		Plain: server.People.Plain, Log: slog.Default(),
 	}.Routes()
 	group, ctx := errgroup.WithContext(ctx)
 	if err := serve(ctx, group, c.Desk.Addr, server.Routes()); err != nil {

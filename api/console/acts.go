@@ -32,7 +32,7 @@ func (v *visit) showPlan(status int, no *refusal) error {
 	}
 	return v.show(status, "act.html", frame{
 		Section: "search", Title: v.t("act." + act), Wrong: no,
-		It: planPage{paymentPage: it, Act: act, Key: newKey(), Draft: v.r.PostForm},
+		It: planPage{paymentPage: it, Act: act, Key: v.keyAfter(no), Draft: v.r.PostForm},
 	})
 }
 

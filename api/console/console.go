@@ -33,6 +33,7 @@ type Console struct {
 	Sessions   Sessions
 	TemporalUI *url.URL // where operators look at a run; nil for no links
 	Namespace  string   // of the runs
+	Plain      bool     // on this machine alone, without TLS: no cookie can be Secure
 	Log        *slog.Logger
 }
 
@@ -134,7 +135,7 @@ func (s *server) page(h func(*visit) error) http.HandlerFunc {
 			http.Redirect(w, r, "/console/login?"+q.Encode(), http.StatusSeeOther)
 			return
 		}
-		v := &visit{w: w, r: r, who: who, lang: languageOf(r), desk: desk{api: s.API, by: who, r: r}, server: s}
+		v := &visit{w: w, r: r, who: who, lang: s.languageOf(r), desk: desk{api: s.API, by: who, r: r}, server: s}
 		if err := h(v); err != nil {
 			v.wrong(err)
 		}
@@ -198,9 +199,7 @@ func (v *visit) wrong(err error) {
 // done sends the person on after an act, to be told what came of it there. A
 // reload then repeats nothing.
 func (v *visit) done(to, said string) error {
-	http.SetCookie(v.w, &http.Cookie{
-		Name: saidCookie, Value: url.QueryEscape(said), Path: "/console/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-	})
+	v.setCookie(v.w, saidCookie, url.QueryEscape(said), 60)
 	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
 	return nil
 }
@@ -209,14 +208,31 @@ const saidCookie = "paysaga-said"
 
 // said is what the act before this page came to; told once.
 func (v *visit) said() string {
-	cookie, err := v.r.Cookie(saidCookie)
+	cookie, err := v.r.Cookie(v.cookieName(saidCookie))
 	if err != nil {
 		return ""
 	}
-	http.SetCookie(v.w, &http.Cookie{Name: saidCookie, Path: "/console/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	v.setCookie(v.w, saidCookie, "", -1)
 	text, err := url.QueryUnescape(cookie.Value)
 	if err != nil {
 		return ""
 	}
 	return text
+}
+
+// cookieName has the prefix by which browsers keep other hosts, and pages without
+// TLS, from setting the cookie: nobody else says what came of an act.
+func (s *server) cookieName(name string) string {
+	if s.Plain {
+		return name
+	}
+	return "__Host-" + name
+}
+
+// setCookie sets a cookie for so many seconds; -1 takes it away.
+func (s *server) setCookie(w http.ResponseWriter, name, value string, seconds int) {
+	http.SetCookie(w, &http.Cookie{
+		Name: s.cookieName(name), Value: value, Path: "/", MaxAge: seconds,
+		HttpOnly: true, Secure: !s.Plain, SameSite: http.SameSiteLaxMode,
+	})
 }

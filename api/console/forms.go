@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/paysaga/paysaga/internal/payment"
 )
 
 // form reads what a form sent.
@@ -20,6 +22,17 @@ func (v *visit) form() error {
 
 // newKey is the Idempotency-Key of one form: sent twice, it asks once.
 func newKey() string { return "console-" + rand.Text() }
+
+// keyAfter is the key of a form that is shown again. A no would be repeated under
+// the old one; without an answer the old one finds what was done, and a new one
+// could do it twice.
+func (v *visit) keyAfter(no *refusal) string {
+	unknown := no != nil && (no.Status >= http.StatusInternalServerError || no.Code == payment.CodeKeyInUse)
+	if key := v.r.PostForm.Get("key"); unknown && key != "" {
+		return key
+	}
+	return newKey()
+}
 
 // refused tells whether the API said no. The form is then shown again, as it was
 // filled in, with the reason.

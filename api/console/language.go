@@ -24,9 +24,9 @@ func (l language) Other() language { return 1 - l }
 const languageCookie = "paysaga-language"
 
 // languageOf is what the person chose, or else what their browser asks for first.
-func languageOf(r *http.Request) language {
+func (s *server) languageOf(r *http.Request) language {
 	chosen := r.Header.Get("Accept-Language")
-	if cookie, err := r.Cookie(languageCookie); err == nil {
+	if cookie, err := r.Cookie(s.cookieName(languageCookie)); err == nil {
 		chosen = cookie.Value
 	}
 	if strings.HasPrefix(strings.ToLower(chosen), "en") {
@@ -38,10 +38,7 @@ func languageOf(r *http.Request) language {
 // speak changes the language and goes back to the page.
 func (s *server) speak(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	http.SetCookie(w, &http.Cookie{
-		Name: languageCookie, Value: r.PostFormValue("language"), Path: "/console/",
-		MaxAge: int((365 * 24 * time.Hour).Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
+	s.setCookie(w, languageCookie, r.PostFormValue("language"), int((365 * 24 * time.Hour).Seconds()))
 	http.Redirect(w, r, back(r.PostFormValue("next")), http.StatusSeeOther)
 }
 

@@ -11,7 +11,7 @@ type loginPage struct {
 // login is the one page for who is not signed in. The form goes to whoever keeps
 // the sessions.
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
-	v := &visit{w: w, r: r, lang: languageOf(r), server: s}
+	v := &visit{w: w, r: r, lang: s.languageOf(r), server: s}
 	if _, ok := s.Sessions.Caller(r); ok {
 		http.Redirect(w, r, back(r.URL.Query().Get("next")), http.StatusSeeOther)
 		return

@@ -63,14 +63,18 @@ func newDesktop(t *testing.T) *desktop {
 		"POST /v1/cases/c1/close":              `{}`,
 		"POST /v1/compensations":               `{"taken":2,"refused":1,"amount_fen":300,"items":[{"transaction_id":"A","code":"wrong_stage","detail":"` + hostile + `"}]}`,
 	}}
+	d.pages = d.desk(false)
+	return d
+}
+
+func (d *desktop) desk(plain bool) http.Handler {
 	ui, _ := url.Parse("https://temporal.test/ui")
 	desk := chi.NewRouter()
 	desk.Mount("/console", Console{
-		API: http.HandlerFunc(d.answer), Sessions: d, TemporalUI: ui, Namespace: "payments",
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		API: http.HandlerFunc(d.answer), Sessions: d, TemporalUI: ui, Namespace: "payments", Plain: plain,
+		Log: slog.New(slog.NewTextHandler(d.Output(), nil)),
 	}.Routes())
-	d.pages = desk
-	return d
+	return desk
 }
 
 func (d *desktop) Caller(*http.Request) (api.Caller, bool) { return d.who, !d.out }
@@ -82,8 +86,12 @@ func (d *desktop) answer(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		d.asked = append(d.asked, fmt.Sprintf("%s %s %s", r.URL.Path, r.Header.Get("Idempotency-Key"), body))
 		if d.refuses != "" {
-			w.WriteHeader(http.StatusConflict)
-			fmt.Fprintf(w, `{"status":409,"code":%q,"detail":"%s"}`, d.refuses, hostile)
+			status := http.StatusConflict
+			if d.refuses == "no_answer" {
+				status = http.StatusServiceUnavailable
+			}
+			w.WriteHeader(status)
+			fmt.Fprintf(w, `{"status":%d,"code":%q,"detail":"%s"}`, status, d.refuses, hostile)
 			return
 		}
 	}
@@ -228,6 +236,43 @@ func TestARefusedFormComesBackAsItWasWithTheReason(t *testing.T) {
 	}
 	if strings.Contains(page, `name="key" value="k1"`) {
 		t.Error("the form has the key that was answered, so a second try would get the first answer")
+	}
+}
+
+// Whoever confirms again because there was no answer must find what was done, and
+// not do it twice.
+func TestAFormWithoutAnAnswerKeepsItsKey(t *testing.T) {
+	for _, code := range []string{"no_answer", "idempotency_key_in_use"} {
+		d := newDesktop(t)
+		d.refuses = code
+		got := d.send("POST", "/console/payments/4200001/refunds", "key=k1&amount=1&reason=the+payer+rang+us")
+		if page := got.Body.String(); got.Code < 409 || !strings.Contains(page, `name="key" value="k1"`) {
+			t.Errorf("after %s: %d %s", code, got.Code, page)
+		}
+	}
+}
+
+// What a cookie says is shown to people, so nobody else may set one.
+func TestThePagesOwnCookies(t *testing.T) {
+	for name, plain := range map[string]bool{"__Host-paysaga-": false, "paysaga-": true} {
+		d := newDesktop(t)
+		d.pages = d.desk(plain)
+		for path, form := range map[string]string{
+			"/console/language":                    "language=en&next=/console/",
+			"/console/payments/4200001/compensate": "key=k1&goods=stop&reason=the+payer+rang+us",
+		} {
+			cookies := d.send("POST", path, form).Result().Cookies()
+			if len(cookies) != 1 {
+				t.Fatalf("%s set %v", path, cookies)
+			}
+			c := cookies[0]
+			if !strings.HasPrefix(c.Name, name) || c.Secure == plain || !c.HttpOnly || c.Path != "/" || c.SameSite != http.SameSiteLaxMode {
+				t.Errorf("%s set %s", path, c)
+			}
+			if page := d.send("GET", "/console/", "", "Cookie", c.Name+"="+c.Value).Body.String(); !strings.Contains(page, "Needs a person") && !strings.Contains(page, "req_9") {
+				t.Errorf("%s was not heard", c)
+			}
+		}
 	}
 }
 
