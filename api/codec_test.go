@@ -69,6 +69,7 @@ func (d *desk) asks(t *testing.T, client *http.Client, origin, token, path, body
 	if origin != "" {
 		request.Header.Set("Origin", origin)
 		request.Header.Set("Sec-Fetch-Site", "same-site")
+		request.Header.Set("Sec-Fetch-Dest", "empty")
 	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
@@ -124,6 +125,19 @@ func TestWhoMayReadPayloads(t *testing.T) {
 				t.Errorf("the answer may be read by %q, want %q", shown, want)
 			}
 		})
+	}
+}
+
+// Temporal's UI asks again and again while a run goes on; who left it is signed out.
+func TestAskingForPayloadsKeepsNobodySignedIn(t *testing.T) {
+	d, payload := vault(t)
+	b := d.browser(t)
+	b.signsIn(secretOf("otto"))
+	for _, status := range []int{200, 401} {
+		d.Exec(t, `update sessions set seen_at = seen_at - interval '8 min'`)
+		if response, text := d.asks(t, b.client, uiOrigin, "", "/codec/decode", payload); response.StatusCode != status {
+			t.Errorf("answered %d %s, want %d", response.StatusCode, text, status)
+		}
 	}
 }
 

@@ -75,9 +75,10 @@ func (s *Server) identifyEither(next http.Handler) http.Handler {
 }
 
 // visitor is who a request's cookie belongs to; NotFound if to nobody. A script that
-// reads a page again is not its person doing something: a desk that was left is
-// signed out, whatever page it shows. Browsers tell the two apart (W3C Fetch
-// Metadata); whoever does not say so counts as the person.
+// reads a page again, or Temporal's UI that has payloads opened as a run goes on, is
+// not its person doing something: a desk that was left is signed out, whatever page
+// it shows. Browsers tell the two apart (W3C Fetch Metadata); whoever does not say so
+// counts as the person.
 func (s *Server) visitor(r *http.Request) (Caller, error) {
 	cookies := r.CookiesNamed(s.cookieName(sessionCookie))
 	if len(cookies) != 1 || s.People.Sessions == nil {
@@ -86,7 +87,7 @@ func (s *Server) visitor(r *http.Request) (Caller, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	see := s.People.Sessions.Session
-	if r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Dest") == "empty" {
+	if r.Header.Get("Sec-Fetch-Dest") == "empty" {
 		see = s.People.Sessions.GlanceSession
 	}
 	found, err := see(ctx, secretSHA256(cookies[0].Value))

@@ -63,7 +63,7 @@ func (s *Server) resolve(w http.ResponseWriter, r *http.Request, by Caller) erro
 	switch {
 	case body.Outcome != payment.Shipped && body.Outcome != payment.Refunded:
 		return invalid("outcome", "must be shipped or refunded")
-	case !validEvidence(body.Evidence), body.Outcome == payment.Shipped && len(body.Evidence) == 0:
+	case !payment.ValidEvidence(body.Evidence), body.Outcome == payment.Shipped && len(body.Evidence) == 0:
 		return invalid("evidence", "must be 1-50 numbers: of the shipment, or of every refund; none only where nothing was paid")
 	}
 	return s.ask(w, r, by, payment.Request{Kind: payment.Resolve, Reason: body.Reason, Outcome: body.Outcome, Evidence: body.Evidence})
@@ -76,10 +76,6 @@ type reasoned struct {
 
 // A number of ours, of WeChat's or of a shop's; it goes into paths and timelines.
 var number = regexp.MustCompile(`^[0-9A-Za-z_|*@.:-]{1,64}$`)
-
-func validEvidence(numbers []string) bool {
-	return len(numbers) <= 50 && !slices.ContainsFunc(numbers, func(n string) bool { return !number.MatchString(n) })
-}
 
 // requestTaken is the answer to every act: where to look what came of it.
 type requestTaken struct {

@@ -1,6 +1,8 @@
 package payment
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -86,4 +88,13 @@ func TrimReason(reason string) (string, bool) {
 		return "", false
 	}
 	return reason, true
+}
+
+// A number of ours, of WeChat's or of a shop's.
+var evidenceNumber = regexp.MustCompile(`^[0-9A-Za-z_|*@.:-]{1,64}$`)
+
+// ValidEvidence tells whether these may be numbers of a shipment or of refunds: 50
+// at most, WeChat's own limit of refunds.
+func ValidEvidence(numbers []string) bool {
+	return len(numbers) <= RefundsAtMost && !slices.ContainsFunc(numbers, func(n string) bool { return !evidenceNumber.MatchString(n) })
 }

@@ -28,6 +28,9 @@ func TestATamperedAuditLogIsFound(t *testing.T) {
 		"a row was edited":  {`update audit_log set doc = replace(doc, 'shop', 'dora') where seq = 3`, "row 3 was edited"},
 		"a row was edited and resealed": {`update audit_log set doc = replace(doc, 'shop', 'dora'),
 			hash = sha256(prev_hash || convert_to(replace(doc, 'shop', 'dora'), 'UTF8')) where seq = 3`, "row 4 does not follow"},
+		"a row's time was edited": {`update audit_log set at = at - interval '1 day' where seq = 3`, "row 3 was edited"},
+		"a row is listed as another's": {`alter table audit_log alter actor drop expression;
+			update audit_log set actor = 'dora' where seq = 2`, "row 2 was edited"},
 		"a row's hash was edited":   {`update audit_log set hash = sha256('x') where seq = 5`, "row 5 was edited"},
 		"a row is gone":             {`delete from audit_log where seq = 3`, "row 2 is followed by row 4"},
 		"a row is gone, renumbered": {`delete from audit_log where seq = 3; update audit_log set seq = seq - 1 where seq > 3`, "row 3 does not follow"},

@@ -46,7 +46,7 @@ func (s *Store) RecordUnverified(ctx context.Context, asked payment.Unverified) 
 			AmountFen: args["amount_fen"].(int64), Reason: args["reason"].(string), By: a.actor, Code: "one_open_request",
 		}
 		if detail := unusable(asked, reasoned); detail != "" {
-			args["detail"], act.Code = detail, "unusable_signal"
+			args["detail"], act.Code, args["evidence"] = detail, "unusable_signal", []string{}
 		} else {
 			tag, err := a.tx.Exec(ctx, waitingSQL, args)
 			if err != nil {
@@ -82,6 +82,8 @@ func unusable(asked payment.Unverified, reasoned bool) string {
 		return "outcome is shipped or refunded"
 	case asked.Kind != payment.Resolve && asked.Outcome != "":
 		return "only resolve has an outcome"
+	case !payment.ValidEvidence(asked.Evidence):
+		return "evidence is numbers, 50 at most"
 	case asked.Kind == payment.PartialRefund:
 		return "partial refunds are not made by signal"
 	}

@@ -22,6 +22,12 @@ func TestASignalSentByHandWaitsForAnApprover(t *testing.T) {
 			"refused unverified:eve  (no usable reason was given) 12850 a reason has 10 to 500 characters"},
 		"with goods nobody knows it never runs": {func(u *payment.Unverified) { u.Goods = "burnt" }, nil,
 			"refused unverified:eve  the customer called us 12850 goods is stop, returned or kept"},
+		"to close it, with evidence": {func(u *payment.Unverified) {
+			u.Kind, u.Outcome, u.Evidence = payment.Resolve, payment.Shipped, []string{"SHP-1"}
+		}, nil, "pending_approval unverified:eve  the customer called us 12850 "},
+		"with evidence that is no number it never runs": {func(u *payment.Unverified) {
+			u.Kind, u.Outcome, u.Evidence = payment.Resolve, payment.Shipped, []string{"see my mail to Li Lei"}
+		}, nil, "refused unverified:eve  the customer called us 12850 evidence is numbers, 50 at most"},
 		"while another request is open it is refused": {nil, func(w *world) { w.ask("q0", payment.Compensate, "") },
 			"refused unverified:eve  the customer called us 12850 another request was open"},
 	} {
@@ -42,6 +48,9 @@ func TestASignalSentByHandWaitsForAnApprover(t *testing.T) {
 			got := w.db.Text(t, `select state || ' ' || actor || ' ' || reason || ' ' || amount_fen || ' ' || detail from requests where id = 'run-1'`)
 			if got != row.want {
 				t.Errorf("%q, want %q", got, row.want)
+			}
+			if mail := w.db.Int(t, `select count(*) from requests where evidence::text like '%mail%'`); mail != 0 {
+				t.Error("what is no number was kept")
 			}
 		})
 	}
