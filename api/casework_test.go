@@ -199,6 +199,8 @@ func TestACaseAboutMoneyClosesOnlyOnWeChatsWord(t *testing.T) {
 		"WeChat is silent about a payment":  {about: aboutPayment, stage: payment.Completed, paid: paid("SUCCESS", 12850), silent: true, status: 503, code: "wechat_silent"},
 		"an order that was paid as nobody looked": {about: payment.Case{Kind: payment.CaseCloseStuck, OutTradeNo: "4200001-order"}, paid: paid("SUCCESS", 12850),
 			status: 409, code: "contradicted"},
+		"an order that was paid after all, and a saga has it": {about: payment.Case{Kind: payment.CaseCloseStuck, OutTradeNo: "4200001-order"}, stage: payment.Completed, paid: paid("SUCCESS", 12850),
+			status: 200, says: `"trade_state":"SUCCESS"`},
 		"a kind that nobody thought of is about its payment": {about: of("bill_missing", aboutPayment), paid: paid("SUCCESS", 12850), status: 409, code: "contradicted"},
 		"paid in our books, and WeChat knows nothing of it": {about: of(payment.CaseBillMissingPayment, aboutPayment), stage: payment.Completed,
 			status: 409, code: "contradicted", says: "our books say that 12850 fen were paid"},

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -87,7 +88,7 @@ func (s *Store) CaseQuestion(ctx context.Context, id string) (question payment.Q
 		if again, err := acted(ctx, tx, "case.close", id); err != nil || again {
 			return err
 		}
-		open, books, err := closable(ctx, tx, id)
+		open, books, err := closable(ctx, tx, id, "")
 		question = open.Asks(books.Refunds)
 		return err
 	})
@@ -106,7 +107,7 @@ select id, 'closed', @by, @resolution, @reason, @evidence from c`
 // came up again meanwhile.
 func (s *Store) CloseCaseByHand(ctx context.Context, act payment.CaseAct) error {
 	return s.byHand(ctx, onCase("case.close", act), func(tx pgx.Tx, row *payment.Act) error {
-		open, books, err := closable(ctx, tx, act.CaseID)
+		open, books, err := closable(ctx, tx, act.CaseID, act.Said.TransactionID)
 		if err != nil {
 			return err
 		}
@@ -156,8 +157,9 @@ select stage, hold_reason, amount_fen,
 
 // closable locks a case that a person may close, and reads what our books hold of
 // its payment. A payment that is about to wait opens its case first, and so is
-// seen here, or waits for us and opens it again.
-func closable(ctx context.Context, tx pgx.Tx, id string) (open payment.Case, books payment.Known, err error) {
+// seen here, or waits for us and opens it again. Of a case that names an order alone
+// the payment is the one that WeChat named when it was asked about the order.
+func closable(ctx context.Context, tx pgx.Tx, id, named string) (open payment.Case, books payment.Known, err error) {
 	open, err = lockCase(ctx, tx, id)
 	if err != nil {
 		return open, books, err
@@ -166,7 +168,7 @@ func closable(ctx context.Context, tx pgx.Tx, id string) (open payment.Case, boo
 		return open, books, alreadyClosed()
 	}
 	var hold payment.CaseKind
-	err = tx.QueryRow(ctx, knownSQL, pgx.NamedArgs{"id": open.TransactionID}).Scan(&books.Stage, &hold, &books.AmountFen, &books.Refunds)
+	err = tx.QueryRow(ctx, knownSQL, pgx.NamedArgs{"id": cmp.Or(open.TransactionID, named)}).Scan(&books.Stage, &hold, &books.AmountFen, &books.Refunds)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return open, books, nil
 	}
