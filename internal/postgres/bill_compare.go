@@ -22,13 +22,15 @@ const planSQL = `set local enable_nestloop = off; set local jit = off; set local
 const lockReportSQL = `select fetch_id from bill_reports where day = @day for update`
 
 // What the bill says and what we say are laid beside each other once, and every
-// rule reads that. This statement takes no parameters by the usual protocol; the
+// rule reads that. A payment that a person closed without goods or money going back
+// was never paid, as WeChat said then: it counts nothing. This statement takes no parameters by the usual protocol; the
 // simple one writes the number, which is our own, into it.
 const holdSQL = `
 create temp table held on commit drop as
 select l.*, case l.reads_as when 'refund' then l.out_refund_no else l.transaction_id end as subject,
        coalesce(p.transaction_id, i.transaction_id) is not null as known,
-       coalesce(p.amount_fen, i.amount_fen) as our_fen, coalesce(p.currency, i.currency) as our_currency,
+       case when p.stage = 'resolved' and p.refunded_fen < p.amount_fen and s.state is distinct from 'dispatched' then 0
+            else coalesce(p.amount_fen, i.amount_fen) end as our_fen, coalesce(p.currency, i.currency) as our_currency,
        coalesce(p.out_trade_no, i.out_trade_no) as our_order,
        coalesce(p.appid, i.appid) as our_appid, coalesce(p.mchid, i.mchid) as our_mchid,
        r.out_refund_no is not null and r.state <> 'withdrawn' as refund_known,
@@ -38,6 +40,7 @@ select l.*, case l.reads_as when 'refund' then l.out_refund_no else l.transactio
        row_number() over (partition by l.reads_as, l.transaction_id, l.out_refund_no order by l.line_no) > 1 as repeated
   from bill_lines l
   left join payments p on l.reads_as = 'payment' and p.transaction_id = l.transaction_id
+  left join shipments s on l.reads_as = 'payment' and s.transaction_id = l.transaction_id
   left join inbox i    on l.reads_as = 'payment' and i.transaction_id = l.transaction_id
                       and i.kind = 'payment' and i.verdict = 'accepted'
   left join refunds r  on l.reads_as = 'refund' and r.out_refund_no = l.out_refund_no

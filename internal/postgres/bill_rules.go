@@ -11,7 +11,7 @@ select 'bill_unknown_payment', subject, transaction_id, out_trade_no, null::bigi
   from held where reads_as = 'payment' and not known and not repeated
 union all
 select 'bill_amount_mismatch', subject, transaction_id, out_trade_no, our_fen, total_fen,
-       'the bill names another ' || concat_ws(', ',
+       case when our_fen = 0 then 'a person closed it as never paid; the bill names another ' else 'the bill names another ' end || concat_ws(', ',
          case when our_fen <> total_fen then 'amount' end, case when our_currency <> currency then 'currency' end,
          case when our_order <> out_trade_no then 'order' end,
          case when our_appid <> appid then 'appid' end, case when our_mchid <> mchid then 'mchid' end)

@@ -133,6 +133,16 @@ func TestABillIsHeldAgainstTheBooks(t *testing.T) {
 			noon(w)
 			w.db.Exec(w, `update payments set wechat_says = 'NOTPAY'`)
 		}, nil, ""},
+		"ours was closed as never paid, and it was": {func(w *world) {
+			w.paidAt(at("12:00:00"))
+			w.db.Exec(w, `update payments set stage = 'holding', hold_reason = 'not_paid', hold_direction = 'forward', wechat_says = 'NOTPAY'`)
+			w.closedAs(payment.Refunded, activities.Proof{NeverPaid: true, Detail: "nothing to refund"})
+		}, []activities.BillLine{billed(txn)}, "bill_amount_mismatch " + txn},
+		"ours was closed as shipped": {func(w *world) {
+			w.paidAt(at("12:00:00"))
+			w.db.Exec(w, `update payments set stage = 'holding', hold_reason = 'ship_unknown', hold_direction = 'forward'`)
+			w.closedAs(payment.Shipped, activities.Proof{Shipment: activities.Dispatch{State: payment.ShipDispatched, ShipmentID: "S1"}})
+		}, []activities.BillLine{billed(txn)}, ""},
 		"ours was paid to somebody else":                 {func(w *world) { noon(w); w.db.Exec(w, `update payments set mchid = '1'`) }, nil, ""},
 		"paid as the day ends: its bill may be the next": {func(w *world) { w.paidAt(at("23:55:00")) }, nil, ""},
 		"paid as the day before ended, and in neither bill": {func(w *world) {
