@@ -146,7 +146,7 @@ comment on column bill_differences.gone_at        is 'When a later comparison no
 -- In whose bill a refund must be is decided by when WeChat took it, not by when it was first asked for.
 alter table refunds add column taken_at timestamptz;
 comment on column refunds.taken_at is 'When we first knew that WeChat had it; null before that. It may have had it for longer.';
-update refunds set taken_at = coalesce(finished_at, updated_at) where state in ('processing', 'success', 'closed', 'abnormal');
+update refunds set taken_at = coalesce(asked_at, created_at) where state in ('processing', 'success', 'closed', 'abnormal');
 
 -- +goose StatementBegin
 create function refund_was_taken() returns trigger language plpgsql as $$

@@ -63,7 +63,8 @@ comment on column schedule_runs.last_success_at is 'When a run last reached its 
 drop table schedule_runs;
 drop index callbacks_unreadable, callbacks_by_news, inbox_odd, inbox_by_notification, inbox_by_order, inbox_by_time;
 
--- Every month goes back to where all callbacks were before.
+-- Every month goes back to where all callbacks were before, under its numbers: from
+-- Postgres 17 on a partition draws its own.
 -- +goose StatementBegin
 do $$
 declare
@@ -72,7 +73,7 @@ begin
   for partition in select inhrelid::regclass from pg_inherits
                     where inhparent = 'callbacks'::regclass and inhrelid <> 'callbacks_default'::regclass loop
     execute format('alter table callbacks detach partition %s', partition);
-    execute format('insert into callbacks_default select * from %s', partition);
+    execute format('insert into callbacks_default overriding system value select * from %s', partition);
     execute format('drop table %s', partition);
   end loop;
 end $$;
