@@ -17,6 +17,9 @@ const (
 	// lockWithin is how long tidying waits for the table. Callbacks queue behind it
 	// meanwhile, and must be durable within three seconds.
 	lockWithin = `set local lock_timeout = '500ms'`
+	// oneByOne lets one at a time change the shape of the table: where two do, Postgres
+	// may find what it was about to change already changed, and calls that internal.
+	oneByOne = `select pg_advisory_xact_lock('callbacks'::regclass::oid::bigint)`
 )
 
 // Besides the months to come, whatever is in no month yet gets its own.
@@ -81,6 +84,9 @@ func (s *Store) TidyCallbacks(ctx context.Context, now time.Time) error {
 func (s *Store) alone(ctx context.Context, sql string, args pgx.NamedArgs) error {
 	return s.tx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, lockWithin); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, oneByOne); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, sql, args)
