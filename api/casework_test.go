@@ -206,7 +206,10 @@ func TestACaseAboutMoneyClosesOnlyOnWeChatsWord(t *testing.T) {
 			status: 409, code: "contradicted", says: "our books say that 12850 fen were paid"},
 		"taken back by WeChat, and a person knows": {about: of("bill_revoked", aboutPayment), stage: payment.Completed, paid: paid("REVOKED", 12850), status: 200},
 		"never paid, and a person closed it so":    {about: aboutPayment, stage: payment.Resolved, held: payment.CaseNotPaid, paid: paid("NOTPAY", 0), status: 200},
-		"a callback that names no number at all":   {about: payment.Case{Kind: payment.CaseUnusableCallback, Subject: "n2", NotificationID: "n2"}, silent: true, status: 200},
+		"a line of the bill that no saga could be started for": {about: payment.Case{Kind: payment.CaseBillOddLine, Subject: "4200001", OutTradeNo: "4200001-order"},
+			paid: paid("SUCCESS", 12850), status: 200},
+		"a line of the bill whose order can be none": {about: payment.Case{Kind: payment.CaseBillOddLine, Subject: "line 7", OutTradeNo: "=1+1"}, silent: true, status: 200},
+		"a callback that names no number at all":     {about: payment.Case{Kind: payment.CaseUnusableCallback, Subject: "n2", NotificationID: "n2"}, silent: true, status: 200},
 
 		"the case that a payment is held by": {about: payment.Case{Kind: payment.CaseShipUnknown, TransactionID: "4200001"}, stage: payment.Holding, held: payment.CaseShipUnknown,
 			status: 409, code: "payment_waits"},

@@ -29,9 +29,10 @@ var closesWith = map[CaseKind]asks{
 	CaseCancelledWorkflow: askNothing,
 	// WeChat tells us nothing of what was paid to others
 	CaseUnsupportedVariant: askNothing,
-	// nobody can ask about a sum
+	// nobody can ask about a sum, or about a line that names nothing we could believe
 	CaseBillFee:      askNothing,
 	CaseBillFundFlow: askNothing,
+	CaseBillOddLine:  askNothing,
 
 	CaseRefundRefused:  askRefunds,
 	CaseRefundStuck:    askRefunds,
