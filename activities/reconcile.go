@@ -31,6 +31,9 @@ type BillLedger interface {
 	// CloseBill notes that a day is settled, and returns what the last comparison
 	// found with what became of it, at most the first atMost.
 	CloseBill(ctx context.Context, day string, atMost int) (payment.Comparison, error)
+	// MissedDays are the days from one to the one before another that were never
+	// settled, though a schedule was there to do it; the oldest first.
+	MissedDays(ctx context.Context, schedule, from, before string) ([]string, error)
 }
 
 // BillFetch is one reading of a bill.
@@ -165,6 +168,27 @@ func (b *Bills) FetchFundFlow(ctx context.Context, day string) (payment.FundFlow
 		return flow, fault(stubborn(err))
 	}
 	return flow, fault(b.Ledger.KeepFundFlow(ctx, day, flow))
+}
+
+// Missed asks for the days before one that a schedule should have settled.
+type Missed struct {
+	Schedule string `json:"schedule"`
+	Before   string `json:"before"` // YYYY-MM-DD in Beijing
+}
+
+// missedAtMost is how far back missed days are made up for, in days. By then
+// operators have been told every day.
+const missedAtMost = 30
+
+// MissedDays are the days that should have been settled and never were, the oldest
+// first.
+func (b *Bills) MissedDays(ctx context.Context, in Missed) ([]string, error) {
+	before, _, err := payment.DayBounds(in.Before)
+	if err != nil {
+		return nil, fault(err)
+	}
+	days, err := b.Ledger.MissedDays(ctx, in.Schedule, payment.BillDay(before.AddDate(0, 0, -missedAtMost)), in.Before)
+	return days, fault(err)
 }
 
 // CompareBill holds a day's bill against the books and keeps what differs. It acts

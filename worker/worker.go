@@ -56,7 +56,7 @@ func Run(ctx context.Context, temporal client.Client, acts Acts, alarms *prometh
 	payments.RegisterActivity(acts.Orders) // MarkClosed
 	payments.RegisterActivity(acts.Shop)
 	payments.RegisterActivity(acts.Upkeep)
-	payments.RegisterActivity(acts.Bills) // CompareBill, SettleBill
+	payments.RegisterActivity(acts.Bills) // CompareBill, SettleBill, MissedDays
 
 	opts.TaskQueueActivitiesPerSecond = wechatCallsPerSecond
 	wechat := worker.New(temporal, workflows.QueueWeChat, opts)

@@ -49,24 +49,36 @@ var scheduledFor = temporal.NewSearchAttributeKeyTime("TemporalScheduledStartTim
 // difference is a person's. Nothing is marked paid here.
 //
 // The bill is fetched as long as it takes: in the morning it is still being made.
-// A day that was reconciled before is only looked at again.
+// A day that was reconciled before is only looked at again. On the schedule, days
+// that were missed are made up for.
 func Reconcile(ctx workflow.Context, in ReconcileInput) (payment.Report, error) {
 	at := Reconciling{Day: in.day(ctx), Doing: Fetching}
 	err := workflow.SetQueryHandler(ctx, QueryProgress, func() (Reconciling, error) { return at, nil })
 	if err != nil {
 		return payment.Report{}, err
 	}
+	report, err := at.reconcile(ctx, in.Preview)
+	if err != nil || in.Day != "" { // a person's choice, and no success of the schedule's
+		return report, err
+	}
+	if report, err = at.makeUp(ctx, report); err != nil {
+		return report, err
+	}
+	return report, noteSuccess(ctx, ScheduleReconciliation)
+}
+
+// reconcile does one day.
+func (at *Reconciling) reconcile(ctx workflow.Context, preview bool) (payment.Report, error) {
 	if err := fetchBill(ctx, at.Day); err != nil {
 		return payment.Report{}, err
 	}
-
 	at.Doing = Comparing
 	var found payment.Comparison
 	if err := workflow.ExecuteActivity(inTheBill(ctx, "hold it against the books"), bills.CompareBill, at.Day).Get(ctx, &found); err != nil {
 		return payment.Report{}, err
 	}
 	at.Comparison = &found
-	if in.Preview {
+	if preview {
 		at.Doing = Asking
 		if !wanted(ctx) {
 			at.Doing = Dropped
@@ -80,10 +92,28 @@ func Reconcile(ctx workflow.Context, in ReconcileInput) (payment.Report, error) 
 		return payment.Report{}, err
 	}
 	at.Comparison, at.Doing = &left, Settled
-	if in.Day != "" { // a person's choice, and no success of the schedule's
-		return left.Report, nil
+	return left.Report, nil
+}
+
+// makeUp does the days before this one that no run settled: Temporal was away for
+// longer than it makes up for, or a bill was not to be had all day. None keeps the
+// next from being tried, but all must be done before the schedule has succeeded.
+// This day comes once more at the end, because what was paid around midnight is
+// judged with the bill of the day before at hand.
+func (at *Reconciling) makeUp(ctx workflow.Context, report payment.Report) (payment.Report, error) {
+	var missed []string
+	err := inTheBooks(ctx, "which days were missed", bills.MissedDays, activities.Missed{Schedule: ScheduleReconciliation, Before: at.Day}).Get(ctx, &missed)
+	if err != nil || len(missed) == 0 {
+		return report, err
 	}
-	return left.Report, noteSuccess(ctx, ScheduleReconciliation)
+	var failed error
+	for _, day := range append(missed, at.Day) {
+		*at = Reconciling{Day: day, Doing: Fetching}
+		if report, err = at.reconcile(ctx, false); err != nil {
+			failed = err
+		}
+	}
+	return report, failed
 }
 
 // day is the day whose bill is the newest that WeChat has, unless one is named.

@@ -24,7 +24,11 @@ type clerk struct {
 	badDay    bool          // WeChat calls the day wrong
 	booksAway time.Duration
 
+	missed []string // days that no run settled
+	odd    string   // a day whose bill WeChat will not give
+
 	noted    []string // successes of schedules
+	days     []string // in the order in which their bills were asked for
 	day      string
 	asked    int // for the trade bill
 	flows    int
@@ -34,9 +38,10 @@ type clerk struct {
 
 func (c *clerk) FetchBill(_ context.Context, day string) (activities.Fetched, error) {
 	c.day = day
+	c.days = append(c.days, day)
 	c.asked++
 	switch {
-	case c.badDay:
+	case c.badDay || c.odd == day:
 		return activities.Fetched{}, temporal.NewNonRetryableApplicationError("no such day", string(payment.Invalid), nil)
 	case c.at().Sub(c.begun) < c.madeAfter:
 		return activities.Fetched{}, temporal.NewApplicationErrorWithOptions("creating", string(payment.Busy),
@@ -61,6 +66,10 @@ func (c *clerk) CompareBill(_ context.Context, day string) (payment.Comparison, 
 func (c *clerk) SettleBill(_ context.Context, day string) (payment.Comparison, error) {
 	c.settled++
 	return payment.Comparison{Report: payment.Report{Day: day, State: payment.ReportSettled, Differences: 1}}, nil
+}
+
+func (c *clerk) MissedDays(context.Context, activities.Missed) ([]string, error) {
+	return c.missed, nil
 }
 
 func (c *clerk) NoteSuccess(_ context.Context, schedule string) error {
@@ -161,6 +170,49 @@ func TestReconcile(t *testing.T) {
 			}
 			if took := r.Now().Sub(c.begun); took < row.took {
 				t.Errorf("it took %s, want %s", took, row.took)
+			}
+		})
+	}
+}
+
+// What a morning's run could not do is the next one's, and the schedule has not
+// succeeded before.
+func TestMissedDaysAreMadeUpFor(t *testing.T) {
+	for name, row := range map[string]struct {
+		clerk clerk
+		days  []string
+		fails bool
+	}{
+		"none was missed": {days: []string{"2026-11-20"}},
+		"two were, and this day is looked at again": {
+			clerk: clerk{missed: []string{"2026-11-18", "2026-11-19"}},
+			days:  []string{"2026-11-20", "2026-11-18", "2026-11-19", "2026-11-20"},
+		},
+		"of two one cannot be had, and keeps nobody waiting": {
+			clerk: clerk{missed: []string{"2026-11-18", "2026-11-19"}, odd: "2026-11-18"},
+			days:  []string{"2026-11-20", "2026-11-18", "2026-11-19", "2026-11-20"}, fails: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := row.clerk
+			r := newRun(t, newWorld(t))
+			r.RegisterActivity(&c)
+			r.RegisterWorkflowWithOptions(Reconcile, workflow.RegisterOptions{Name: TypeReconcile})
+			r.SetStartTime(time.Date(2026, 11, 21, 10, 30, 0, 0, payment.Beijing))
+			c.at, c.begun = r.Now, r.Now()
+			r.ExecuteWorkflow(TypeReconcile, ReconcileInput{})
+			if !slices.Equal(c.days, row.days) {
+				t.Errorf("reconciled %v, want %v", c.days, row.days)
+			}
+			if failed := r.GetWorkflowError() != nil; failed != row.fails || failed != (len(c.noted) == 0) {
+				t.Errorf("failed: %t, and noted as done: %v", failed, c.noted)
+			}
+			if row.fails {
+				return
+			}
+			var report payment.Report
+			if err := r.GetWorkflowResult(&report); err != nil || report.Day != "2026-11-20" || c.settled != len(row.days) {
+				t.Errorf("%v, %+v, %d settled", err, report, c.settled)
 			}
 		})
 	}

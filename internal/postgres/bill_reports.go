@@ -104,3 +104,22 @@ func (s *Store) comparison(ctx context.Context, day string, atMost int) (payment
 	differences, err := pgx.CollectRows(rows, readDifference)
 	return payment.Comparison{Report: report, Differences: differences}, fault(err)
 }
+
+// The first day that a schedule answers for is the one on which it was made: its
+// first run has that day's bill.
+const missedDaysSQL = `
+select to_char(missed, 'YYYY-MM-DD')
+  from schedule_runs s,
+       generate_series(greatest((s.expected_since at time zone 'Asia/Shanghai')::date, @from::date)::timestamp,
+                       @before::timestamp - interval '1 day', interval '1 day') missed
+ where s.name = @schedule
+   and not exists (select from bill_reports where day = missed::date and settled_at is not null)
+ order by missed`
+
+// MissedDays are the days from one to the one before another, written YYYY-MM-DD,
+// that no reconciliation ever settled since the schedule is there; the oldest first.
+func (s *Store) MissedDays(ctx context.Context, schedule, from, before string) ([]string, error) {
+	rows, _ := s.pool.Query(ctx, missedDaysSQL, pgx.NamedArgs{"schedule": schedule, "from": from, "before": before}) // its error comes back below
+	days, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return days, fault(err)
+}

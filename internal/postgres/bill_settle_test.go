@@ -1,8 +1,10 @@
 package postgres_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -210,5 +212,37 @@ func TestABillIsBelievedWholeOrNotAtAll(t *testing.T) {
 	}
 	if _, err := w.CompareBill(t.Context(), dayBefore, 1); payment.KindOf(err) != payment.NotFound {
 		t.Errorf("a day without a bill: %v", err)
+	}
+}
+
+func TestDaysThatNobodySettledAreMissed(t *testing.T) {
+	w := open(t)
+	wantMissed := func(want ...string) {
+		t.Helper()
+		days, err := w.MissedDays(t.Context(), "bill", weekAgo, dayAfter)
+		w.ok(err)
+		if !slices.Equal(days, want) {
+			t.Errorf("missed: %v, want %v", days, want)
+		}
+	}
+	wantMissed() // nothing is on a schedule
+	w.ok(w.ExpectRuns(t.Context(), map[string]time.Duration{"bill": 24 * time.Hour}))
+	wantMissed() // and the first bill is that of today
+	since := func(moment time.Time) {
+		w.db.Exec(t, `update schedule_runs set expected_since = $1`, moment)
+	}
+	since(at(dayBefore + " 00:00:00"))
+	wantMissed(dayBefore, billDay)
+	since(at(dayBefore + " 00:00:00").Add(-time.Second))
+	w.receives(dayBefore)
+	w.compares(dayBefore)
+	wantMissed(payment.BillDay(at(dayBefore+" 00:00:00").Add(-time.Second)), dayBefore, billDay)
+	since(at(dayBefore + " 00:00:00"))
+	w.settles(dayBefore)
+	w.compares(dayBefore) // somebody looks at it again
+	wantMissed(billDay)
+	since(at(billDay+" 12:00:00").AddDate(-1, 0, 0))
+	if days, err := w.MissedDays(t.Context(), "bill", weekAgo, dayAfter); err != nil || len(days) != 5 || days[0] != weekAgo {
+		t.Errorf("missed within a week: %v %v", days, err)
 	}
 }
