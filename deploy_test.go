@@ -123,6 +123,24 @@ func TestComposeNamesOnlyWhatIsThere(t *testing.T) {
 	}
 }
 
+// Who migrates owns the tables; api and worker have the role that cannot change the audit log.
+func TestComposeGivesTheProductItsRole(t *testing.T) {
+	text, err := os.ReadFile("docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file compose
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	owner := file.Services["migrate"].Environment["DATABASE_URL"]
+	for _, name := range []string{"api", "worker"} {
+		if got := file.Services[name].Environment["DATABASE_URL"]; got != owner+"&role=paysaga_app" {
+			t.Errorf("%s is given %s", name, got)
+		}
+	}
+}
+
 // Temporal's UI and the api must find each other at the ports that compose publishes.
 func TestComposeTellsTheUIWhereItsPayloadsAreOpened(t *testing.T) {
 	text, err := os.ReadFile("docker-compose.yml")
