@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/paysaga/paysaga/api"
+	"github.com/paysaga/paysaga/internal/payment"
 )
 
 // desk asks the API in one person's name, without leaving the process.
@@ -32,10 +34,27 @@ func (r *refusal) Error() string { return fmt.Sprintf("%d %s: %s", r.Status, r.C
 // get reads what path names into the value that into points to.
 func (d desk) get(path string, into any) error { return d.call(http.MethodGet, path, "", nil, into) }
 
-// post asks for an act. The key comes with the form, so that a form sent twice
-// asks once.
+// How long a form that was sent twice waits for what the first one is answered.
+const (
+	firstAnswerIn = 10 * time.Second
+	lookAgain     = 200 * time.Millisecond
+)
+
+// post asks for an act. The key comes with the form, so that a form sent twice, as
+// by a double click, asks once, and is answered as the first was.
 func (d desk) post(path, key string, body, into any) error {
-	return d.call(http.MethodPost, path, key, body, into)
+	for until := time.Now().Add(firstAnswerIn); ; {
+		err := d.call(http.MethodPost, path, key, body, into)
+		no, _ := refused(err)
+		if no == nil || no.Code != payment.CodeKeyInUse || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-d.r.Context().Done():
+			return err
+		case <-time.After(lookAgain):
+		}
+	}
 }
 
 // pass hands the API's own answer on, as it is written.

@@ -9,7 +9,10 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -40,8 +43,10 @@ type desktop struct {
 	who     api.Caller
 	out     bool              // nobody is signed in
 	answers map[string]string // by method and path; what is missing is 404
-	refuses string            // the code that every POST gets
 	asked   []string
+
+	mu      sync.Mutex
+	refuses string // the code that every POST gets
 }
 
 func newDesktop(t *testing.T) *desktop {
@@ -82,6 +87,8 @@ func (d *desktop) SingleSignOn() bool                      { return true }
 func (d *desktop) WasSignedIn(*http.Request) bool          { return false }
 
 func (d *desktop) answer(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if r.Method == http.MethodPost {
 		body, _ := io.ReadAll(r.Body)
 		d.asked = append(d.asked, fmt.Sprintf("%s %s %s", r.URL.Path, r.Header.Get("Idempotency-Key"), body))
@@ -243,13 +250,34 @@ func TestARefusedFormComesBackAsItWasWithTheReason(t *testing.T) {
 // not do it twice.
 func TestAFormWithoutAnAnswerKeepsItsKey(t *testing.T) {
 	for _, code := range []string{"no_answer", "idempotency_key_in_use"} {
-		d := newDesktop(t)
-		d.refuses = code
-		got := d.send("POST", "/console/payments/4200001/refunds", "key=k1&amount=1&reason=the+payer+rang+us")
-		if page := got.Body.String(); got.Code < 409 || !strings.Contains(page, `name="key" value="k1"`) {
-			t.Errorf("after %s: %d %s", code, got.Code, page)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesktop(t)
+			d.refuses = code
+			got := d.send("POST", "/console/payments/4200001/refunds", "key=k1&amount=1&reason=the+payer+rang+us")
+			if page := got.Body.String(); got.Code < 409 || !strings.Contains(page, `name="key" value="k1"`) {
+				t.Errorf("after %s: %d %s", code, got.Code, page)
+			}
+		})
 	}
+}
+
+// The second of a double click comes while the first is in flight, and shows what
+// became of that.
+func TestAFormSentTwiceIsAnsweredAsTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesktop(t)
+		d.refuses = "idempotency_key_in_use"
+		go func() {
+			time.Sleep(3 * time.Second)
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.refuses = ""
+		}()
+		got := d.send("POST", "/console/payments/4200001/refunds", "key=k1&amount=1&reason=the+payer+rang+us")
+		if to := got.Header().Get("Location"); got.Code != http.StatusSeeOther || to != "/console/payments/4200001" {
+			t.Errorf("answered %d, sent to %q", got.Code, to)
+		}
+	})
 }
 
 // What a cookie says is shown to people, so nobody else may set one.
