@@ -107,7 +107,8 @@ func TestWhatTheBooksHaveTakenUpIsDone(t *testing.T) {
 func TestWhatBecomesOfNewsOfARefund(t *testing.T) {
 	const number, ours, theirs = "4200000925202101284997714292", "R4200000925202101284997714292", "CONSOLE-1"
 	word := activities.RefundWord{OutRefundNo: theirs, TransactionID: number, State: payment.RefundSuccess, AmountFen: 50}
-	another := word
+	given, another := word, word
+	given.OutRefundNo = ours
 	another.TransactionID = "4200000925202101284997714293"
 	claimed := func(t *testing.T, o *office) {
 		o.claimed(t, number, payment.Compensating)
@@ -145,7 +146,9 @@ func TestWhatBecomesOfNewsOfARefund(t *testing.T) {
 	}{
 		"one of ours is told to its saga":                     {ours, row(ours, payment.RefundProcessing, false), nil, told(ours), "accepted", 1, ""},
 		"one of ours that is final is left":                   {ours, row(ours, payment.RefundSuccess, false), nil, nil, "accepted", 1, ""},
-		"one of ours that we gave up, and WeChat has it":      {ours, row(ours, payment.RefundWithdrawn, false), nil, told(ours), "accepted", 1, ""},
+		"one of ours that we gave up, and WeChat has it":      {ours, row(ours, payment.RefundWithdrawn, false), refundDesk{ours: given}, told(ours), "accepted", 0, ""},
+		"one of ours that we gave up, and WeChat is silent":   {ours, row(ours, payment.RefundWithdrawn, false), refundDesk{ours: {}}, nil, "accepted", 0, ""},
+		"one of ours that we gave up, and WeChat has none":    {ours, row(ours, payment.RefundWithdrawn, false), refundDesk{}, nil, "noted", 1, ""},
 		"one that WeChat knows and we do not, of our payment": {theirs, claimed, refundDesk{theirs: word}, told(theirs), "accepted", 0, ""},
 		"one of a payment whose saga has not begun":           {theirs, callback, refundDesk{theirs: word}, told(theirs), "accepted", 0, ""},
 		"one that WeChat calls another payment's":             {theirs, claimed, refundDesk{theirs: another}, nil, "case", 1, "foreign_refund CONSOLE-1 " + another.TransactionID},
