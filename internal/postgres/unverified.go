@@ -31,6 +31,9 @@ func (s *Store) RecordUnverified(ctx context.Context, asked payment.Unverified) 
 		if err != nil {
 			return err
 		}
+		if _, err := a.tx.Exec(ctx, expireRequest, pgx.NamedArgs{"id": a.id()}); err != nil {
+			return err
+		}
 		reason, reasoned := payment.TrimReason(asked.Reason)
 		args := pgx.NamedArgs{
 			"id": asked.RequestID, "transaction_id": a.id(), "kind": asked.Kind,

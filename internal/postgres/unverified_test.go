@@ -30,6 +30,10 @@ func TestASignalSentByHandWaitsForAnApprover(t *testing.T) {
 		}, nil, "refused unverified:eve  the customer called us 12850 evidence is numbers, 50 at most"},
 		"while another request is open it is refused": {nil, func(w *world) { w.ask("q0", payment.Compensate, "") },
 			"refused unverified:eve  the customer called us 12850 another request was open"},
+		"after one that nobody approved in time it waits": {nil, func(w *world) {
+			w.ask("q0", payment.Compensate, "")
+			w.db.Exec(t, `update requests set state = 'pending_approval', expires_at = now()`)
+		}, "pending_approval unverified:eve  the customer called us 12850 "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
