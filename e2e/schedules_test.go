@@ -3,10 +3,13 @@ package e2e
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/client"
 
 	"github.com/paysaga/paysaga/internal/fleet"
+	"github.com/paysaga/paysaga/internal/payment"
+	"github.com/paysaga/paysaga/internal/simulator"
 )
 
 // Migrate put it on the schedule and into the books, a worker does it, and the
@@ -41,5 +44,30 @@ func TestWhatIsOnAScheduleIsDoneAndNoted(t *testing.T) {
 	w.sql(&kept, "select last_success_at is not null from schedule_runs where name = 'housekeeping'")
 	if !kept {
 		t.Error("a second migrate forgot what was done")
+	}
+}
+
+// Nobody reconciled for two mornings. The next one's run does their days as well.
+func TestMorningsThatWereMissedAreMadeUpFor(t *testing.T) {
+	w := newWorld(t, nil, "ORDER_QUERY_AT=1h")
+	now := time.Now()
+	day := func(ago int) string { return payment.BillDay(now.AddDate(0, 0, -ago)) }
+	var moved string
+	w.sql(&moved, "update schedule_runs set expected_since = $1 where name = 'reconciliation' returning name", day(3)+" 12:00:00+08")
+	for ago := 1; ago <= 3; ago++ {
+		w.control("POST", "/bills/"+day(ago)+"/plan", simulator.BillPlan{State: "none"}, nil)
+	}
+	if err := w.temporal.ScheduleClient().GetHandle(t.Context(), "reconciliation").Trigger(t.Context(), client.ScheduleTriggerOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.await("the morning's run has succeeded", func() bool {
+		var done bool
+		w.sql(&done, "select last_success_at is not null from schedule_runs where name = 'reconciliation'")
+		return done
+	})
+	var days string
+	w.sql(&days, "select string_agg(to_char(day, 'YYYY-MM-DD'), ' ' order by day) from bill_reports where settled_at is not null")
+	if want := day(3) + " " + day(2) + " " + day(1); days != want {
+		t.Errorf("reconciled %s, want %s", days, want)
 	}
 }
