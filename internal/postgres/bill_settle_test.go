@@ -110,6 +110,22 @@ func TestWhatBecomesKnownMeanwhileIsNotStarted(t *testing.T) {
 	w.wantLeft(left{Became: "bill_unknown_payment " + txn + " settled"})
 }
 
+// The bill names a refund that somebody made elsewhere, and nobody asked the shop to
+// ship yet: nobody does before the payment's saga knows what it is, nor after that.
+func TestARefundThatOnlyTheBillNamesHoldsTheGoods(t *testing.T) {
+	w := open(t)
+	w.paidAt(at("12:00:00"))
+	w.receives(billDay, billed(txn), sentBack("CONSOLE1", 850))
+	w.compares(billDay)
+	w.settles(billDay)
+	w.wantLeft(left{Became: "bill_unknown_refund CONSOLE1 asked", Inbox: "bill refund CONSOLE1 accepted 1"})
+	if _, err := w.ClaimShip(t.Context(), txn); payment.CodeOf(err) != "refund_unheard" {
+		t.Errorf("it ships, and nobody has asked what went back: %v", err)
+	}
+	w.want(w.elsewhere(payment.RefundSuccess, 850), payment.Holding)
+	w.wantCases(txn, "foreign_refund")
+}
+
 // A callback that could not be used is no story of the payment; the bill's is.
 func TestTheBillStartsWhatAnOddCallbackDidNot(t *testing.T) {
 	w := open(t)
