@@ -13,8 +13,9 @@ import (
 // waits writes a request down that waits, as Ask would have.
 func (d *desk) waits(t *testing.T, id, state, ago, left string) {
 	t.Helper()
-	d.Exec(t, `insert into requests (id, transaction_id, kind, state, actor, reason, amount_fen, created_at, expires_at)
-		values ($1, 'T' || $1, 'compensate', $2, 'ben', '0123456789', 150000, now() - $3::interval, now() + $4::interval)`, id, state, ago, left)
+	d.Exec(t, `insert into requests (id, transaction_id, kind, state, actor, reason, amount_fen, created_at, expires_at, approver)
+		values ($1, 'T' || $1, 'compensate', $2, 'ben', '0123456789', 150000, now() - $3::interval, now() + $4::interval,
+		        case $2 when 'pending_approval' then '' else 'emil' end)`, id, state, ago, left)
 }
 
 func TestApprovalsShowWhatASecondPersonCanStillDecideTheOldestFirst(t *testing.T) {

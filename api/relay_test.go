@@ -286,8 +286,9 @@ func TestAQueuedRequestIsToldUntilItsSagaBeginsIt(t *testing.T) {
 	}
 	o.keep(t, paidNow(inInbox))
 	for number, state := range map[string]string{inBooks: "queued", inInbox: "queued", waiting: "pending_approval", running: "running"} {
-		o.Exec(t, `insert into requests (id, transaction_id, kind, state, actor, reason, amount_fen, expires_at)
-		           values ('req-'||$1, $1, 'compensate', $2, 'ann', 'the customer asked for it', 12850, now() + interval '1 h')`, number, state)
+		o.Exec(t, `insert into requests (id, transaction_id, kind, state, actor, reason, amount_fen, expires_at, approver)
+		           values ('req-'||$1, $1, 'compensate', $2, 'ann', 'the customer asked for it', 12850, now() + interval '1 h',
+		                   case $2 when 'pending_approval' then '' else 'emil' end)`, number, state)
 	}
 	o.open(t)
 	eventually(t, "told in vain", func() bool { return o.Int(t, `select count(*) from requests where sweep_at > now()`) == 2 })
