@@ -22,11 +22,11 @@ func writeComparison(to io.Writer, found workflows.Reconciling) {
 		name string
 		payment.Sides
 	}{{"payments", report.Payments}, {"refunds", report.Refunds}} {
-		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t\n", side.name, side.Ours, yuan(side.OursFen), side.Theirs, yuan(side.TheirsFen))
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t\n", side.name, side.Ours, payment.Yuan(side.OursFen), side.Theirs, payment.Yuan(side.TheirsFen))
 	}
 	fmt.Fprintf(table, "fees\t\t%s\t\t%s\t\n", milli(report.Fees.ExpectedMilliFen), milli(report.Fees.ChargedMilliFen))
 	if flow := report.FundFlow; flow != nil {
-		fmt.Fprintf(table, "balance\t\t\t\tin %s, back %s, fees %s\t\n", yuan(flow.PaymentsFen), yuan(flow.RefundsFen), yuan(flow.FeesFen))
+		fmt.Fprintf(table, "balance\t\t\t\tin %s, back %s, fees %s\t\n", payment.Yuan(flow.PaymentsFen), payment.Yuan(flow.RefundsFen), payment.Yuan(flow.FeesFen))
 	}
 	_ = table.Flush() // a terminal that is gone reads nothing more either
 
@@ -64,14 +64,6 @@ func outcome(d payment.Difference, doing workflows.Doing) string {
 	}[d.Became]
 }
 
-func yuan(fen int64) string {
-	sign := ""
-	if fen < 0 {
-		sign, fen = "-", -fen
-	}
-	return fmt.Sprintf("%s¥%d.%02d", sign, fen/100, fen%100)
-}
-
 // milli shows 1/1000 fen as yuan.
 func milli(milliFen int64) string {
 	if milliFen < 0 {
@@ -84,7 +76,7 @@ func maybe(fen *int64) string {
 	if fen == nil {
 		return "none"
 	}
-	return yuan(*fen)
+	return payment.Yuan(*fen)
 }
 
 // printable keeps words of the outside from moving the cursor.

@@ -59,11 +59,11 @@ func (s *Server) compensateMany(w http.ResponseWriter, r *http.Request, by Calle
 	if err := read(w, r, &body); err != nil {
 		return err
 	}
-	reason, ok := payment.TrimReason(body.Reason)
+	reason, err := trimmed(body.Reason)
 	ids := slices.Compact(slices.Sorted(slices.Values(body.TransactionIDs)))
 	switch {
-	case !ok:
-		return badReason()
+	case err != nil:
+		return err
 	case !validGoods(body.Goods):
 		return invalid("goods", "must be stop, returned or kept")
 	case len(ids) == 0:

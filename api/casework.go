@@ -57,9 +57,8 @@ func (s *Server) assignCase(w http.ResponseWriter, r *http.Request, by Caller) e
 	if err != nil {
 		return err
 	}
-	var ok bool
-	if act.Reason, ok = payment.TrimReason(body.Reason); !ok {
-		return badReason()
+	if act.Reason, err = trimmed(body.Reason); err != nil {
+		return err
 	}
 	if act.Owner = body.Owner; !label(act.Owner) {
 		return invalid("owner", "must be 1-64 characters, without control characters")
@@ -107,10 +106,10 @@ func (s *Server) closeCase(w http.ResponseWriter, r *http.Request, by Caller) er
 	if err != nil {
 		return err
 	}
-	var ok bool
-	if act.Reason, ok = payment.TrimReason(body.Reason); !ok {
-		return badReason()
+	if act.Reason, err = trimmed(body.Reason); err != nil {
+		return err
 	}
+	var ok bool
 	if act.Resolution, ok = oneLine(body.Resolution, 200); !ok {
 		return invalid("resolution", "must be 1-200 characters, without control characters")
 	}

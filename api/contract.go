@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // The contract, OpenAPI 3.1, is made of the operations and their types by a test,
@@ -19,8 +20,9 @@ var openAPI []byte
 //go:embed docs
 var docsFiles embed.FS
 
-// contract is what the page of it shows.
-var contract = readContract()
+// contract is what the page of it shows. It is read when somebody first looks: most
+// processes that hold it serve nobody.
+var contract = sync.OnceValue(readContract)
 
 // contractDocument is as much of the document as people read.
 type contractDocument struct {
@@ -126,10 +128,10 @@ type docsOperation struct {
 }
 
 // docs is the contract as a page. It is made once: it changes with the program.
-var docs = makeDocs()
+var docs = sync.OnceValue(makeDocs)
 
 func makeDocs() []byte {
-	page := docsPage{contractDocument: contract}
+	page := docsPage{contractDocument: contract()}
 	for _, o := range (&Server{}).operations() { // in their order, not the alphabet's
 		group := strings.Split(o.path, "/")[2]
 		at := slices.IndexFunc(page.Groups, func(g docsGroup) bool { return g.Name == group })
@@ -137,7 +139,7 @@ func makeDocs() []byte {
 			at, page.Groups = len(page.Groups), append(page.Groups, docsGroup{Name: group})
 		}
 		page.Groups[at].Operations = append(page.Groups[at].Operations, docsOperation{
-			Method: o.method, Path: o.path, contractOperation: contract.Paths[o.path][strings.ToLower(o.method)],
+			Method: o.method, Path: o.path, contractOperation: page.Paths[o.path][strings.ToLower(o.method)],
 		})
 	}
 	var out bytes.Buffer
@@ -156,7 +158,7 @@ func serveContract(w http.ResponseWriter, _ *http.Request) error {
 
 func serveDocs(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Security-Policy", docsPolicy)
-	return static(w, "text/html; charset=utf-8", docs)
+	return static(w, "text/html; charset=utf-8", docs())
 }
 
 func serveDocsStyle(w http.ResponseWriter, _ *http.Request) error {

@@ -49,9 +49,9 @@ func (s *Server) resend(w http.ResponseWriter, r *http.Request, by Caller) error
 	if err := read(w, r, &body); err != nil {
 		return err
 	}
-	reason, ok := payment.TrimReason(body.Reason)
-	if !ok {
-		return badReason()
+	reason, err := trimmed(body.Reason)
+	if err != nil {
+		return err
 	}
 	if err := s.Desk.Resend(r.Context(), payment.Resend{ID: id, By: by.Name, Reason: reason}); err != nil {
 		return err

@@ -117,9 +117,9 @@ func (a *answered) send(w http.ResponseWriter) {
 	_, _ = w.Write(a.Body) // the client is gone, and may ask again
 }
 
-// sealOf is what an answer is sealed with. It is made of the token and the key that
-// the caller shows, and neither is in the books: an answer can hold what lets a
-// payer pay, and is nobody else's to read.
+// sealOf is what an answer is sealed with. It is made of the token, which the console
+// has none of, and the key that the caller shows, and neither is in the books: an
+// answer can hold what lets a payer pay, and is nobody else's to read.
 func sealOf(r *http.Request, secret string) (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, []byte(bearer(r)+"\n"+secret), nil, "paysaga: an answer", 32)
 	if err != nil {

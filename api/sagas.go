@@ -150,7 +150,7 @@ func options(paid payment.Payment) client.StartWorkflowOptions {
 		ID:            paid.TransactionID,
 		TaskQueue:     workflows.QueuePayments,
 		Memo:          map[string]any{storyMemo: paid.Story()},
-		StaticSummary: fmt.Sprintf("order %s, ¥%d.%02d", paid.OutTradeNo, paid.AmountFen/100, paid.AmountFen%100),
+		StaticSummary: fmt.Sprintf("order %s, %s", paid.OutTradeNo, payment.Yuan(paid.AmountFen)),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			workflows.OutTradeNo.ValueSet(paid.OutTradeNo),
 			workflows.AmountFen.ValueSet(paid.AmountFen),

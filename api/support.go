@@ -90,12 +90,11 @@ type requestTaken struct {
 // a saga that cannot be told now is told by the sweep.
 func (s *Server) ask(w http.ResponseWriter, r *http.Request, by Caller, asked payment.Request) error {
 	var err error
-	var ok bool
 	if asked.TransactionID, err = transactionID(r); err != nil {
 		return err
 	}
-	if asked.Reason, ok = payment.TrimReason(asked.Reason); !ok {
-		return badReason()
+	if asked.Reason, err = trimmed(asked.Reason); err != nil {
+		return err
 	}
 	asked.ID, asked.Actor = "req_"+payment.ActorOf(r.Context()).Call, by.Name
 	asked, err = s.Desk.Ask(r.Context(), asked, s.Rules.ApprovalAboveFen)
@@ -167,9 +166,9 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, by Caller,
 	if err := read(w, r, &body); err != nil {
 		return err
 	}
-	reason, ok := payment.TrimReason(body.Reason)
-	if !ok {
-		return badReason()
+	reason, err := trimmed(body.Reason)
+	if err != nil {
+		return err
 	}
 	decided, err := decide(r.Context(), payment.Decision{RequestID: id, By: by.Name, Reason: reason})
 	if err != nil {
@@ -186,6 +185,11 @@ func requestID(r *http.Request) (string, error) {
 	return id, nil
 }
 
-func badReason() error {
-	return invalid("reason", "must be 10-500 characters, without control characters")
+// trimmed is a reason as it is kept, or why it is none.
+func trimmed(reason string) (string, error) {
+	kept, ok := payment.TrimReason(reason)
+	if !ok {
+		return "", invalid("reason", "must be 10-500 characters, without control characters")
+	}
+	return kept, nil
 }

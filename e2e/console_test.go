@@ -78,6 +78,7 @@ func (b *browser) jobs(w *world) {
 		p.press(p.say("查询", "Search"))
 		p.fill("#q", number)
 		p.click("search", element("main form button"))
+		p.until("the answer is there", `location.search.includes($it)`, number) // the page before it lists the newest, this one too
 		p.see(id, p.say("等人处理", "holding"))
 		p.looks("search")
 		p.press(id)

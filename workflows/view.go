@@ -49,7 +49,7 @@ func (s *saga) details() string {
 	lines := fmt.Sprintf("**%s** since %s", s.doing, s.since.UTC().Format(time.RFC3339))
 	if b.Stage != "" {
 		lines += fmt.Sprintf("\n\norder `%s`: %s, paid %s, refunded %s",
-			b.OutTradeNo, b.Stage, yuan(b.AmountFen), yuan(b.RefundedFen))
+			b.OutTradeNo, b.Stage, payment.Yuan(b.AmountFen), payment.Yuan(b.RefundedFen))
 	}
 	if b.Hold != nil {
 		lines += fmt.Sprintf("\n\nheld on its way %s: %s", b.Hold.Direction, b.Hold.Reason)
@@ -59,8 +59,6 @@ func (s *saga) details() string {
 	}
 	return lines
 }
-
-func yuan(fen int64) string { return fmt.Sprintf("¥%d.%02d", fen/100, fen%100) }
 
 // show keeps the search attributes true from the first trouble on, and at the
 // end. A saga that goes well writes them once.

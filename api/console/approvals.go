@@ -31,7 +31,7 @@ func (s *server) approvals(v *visit) error { return v.showApprovals(http.StatusO
 func (v *visit) showApprovals(status int, no *refusal) error {
 	q := filled(v.r)
 	var got list[payment.Request]
-	if err := v.desk.get("/v1/approvals"+v.ask(q), &got); err != nil {
+	if err := v.desk.get("/v1/approvals"+asking(q), &got); err != nil {
 		return err
 	}
 	it := approvalsPage{More: got.more("/console/approvals", q)}

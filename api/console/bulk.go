@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -40,18 +41,19 @@ func (s *server) bulk(v *visit) error {
 		return err
 	}
 	field := v.r.PostForm.Get
-	it := bulkPage{Draft: v.r.PostForm, Key: newKey()}
+	it := bulkPage{Draft: v.r.PostForm, Key: cmp.Or(field("key"), newKey())} // the act's, through any number of looks
 	sure := field("sure") != ""
 	var answer verdicts
-	key := it.Key + "-preview"
+	key := newKey()
 	if sure {
-		key = field("key")
+		key = it.Key
 	}
 	err := v.desk.post("/v1/compensations", key, map[string]any{
 		"transaction_ids": strings.Fields(strings.ReplaceAll(field("ids"), ",", " ")),
 		"reason":          field("reason"), "preview": !sure,
 	}, &answer)
 	if no, ok := refused(err); ok {
+		it.Key = v.keyAfter(no)
 		f.It, f.Wrong = it, no
 		return v.show(no.Status, "bulk.html", f)
 	}

@@ -38,14 +38,15 @@ func (v *visit) keyAfter(no *refusal) string {
 // filled in, with the reason.
 func refused(err error) (*refusal, bool) { return errors.AsType[*refusal](err) }
 
-var yuanText = regexp.MustCompile(`^(\d{1,9})(?:\.(\d{1,2}))?$`)
+// A comma stands between thousands, or it is no amount: 12,5 is not 125.
+var yuanText = regexp.MustCompile(`^¥?(\d{1,9}|\d{1,3}(?:,\d{3}){1,2})(?:\.(\d{1,2}))?$`)
 
 // fen reads an amount in yuan as people write it, without floats.
 func fen(text string) (int64, bool) {
-	m := yuanText.FindStringSubmatch(strings.TrimPrefix(strings.ReplaceAll(strings.TrimSpace(text), ",", ""), "¥"))
+	m := yuanText.FindStringSubmatch(strings.TrimSpace(text))
 	if m == nil {
 		return 0, false
 	}
-	amount, err := strconv.ParseInt(m[1]+(m[2] + "00")[:2], 10, 64)
+	amount, err := strconv.ParseInt(strings.ReplaceAll(m[1], ",", "")+(m[2] + "00")[:2], 10, 64)
 	return amount, err == nil
 }

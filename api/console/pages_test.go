@@ -213,7 +213,7 @@ func TestWhatAFormAsksOfTheAPI(t *testing.T) {
 		"close with evidence":   {"/console/payments/4200001/resolve", "key=k1&outcome=refunded&evidence=R1+R2,R3&reason=seen+at+WeChat", `/v1/payments/4200001/resolve k1 {"evidence":["R1","R2","R3"],"outcome":"refunded","reason":"seen at WeChat"}`, "/console/payments/4200001"},
 		"approve":               {"/console/approvals/req_2/approve", "key=k1&reason=looks+right+to+me", `/v1/requests/req_2/approve k1-approve {"reason":"looks right to me"}`, "/console/approvals"},
 		"reject":                {"/console/approvals/req_2/reject", "key=k1&reason=looks+wrong+to+me", `/v1/requests/req_2/reject k1-reject {"reason":"looks wrong to me"}`, "/console/approvals"},
-		"close a case":          {"/console/cases/c1/close", "key=k1&resolution=told+by+phone&reason=the+shop+knows", `/v1/cases/c1/close k1 {"reason":"the shop knows","resolution":"told by phone"}`, "/console/cases/c1"},
+		"close a case":          {"/console/cases/c1/close", "key=k1&resolution=told+by+phone&reason=the+shop+knows", `/v1/cases/c1/close k1-close {"reason":"the shop knows","resolution":"told by phone"}`, "/console/cases/c1"},
 		"change the language":   {"/console/language", "language=en&next=/console/today", "", "/console/today"},
 		"and be led nowhere":    {"/console/language", "language=en&next=//evil.test", "", "/console/"},
 		"an amount that is not": {"/console/payments/4200001/refunds", "key=k1&amount=1.234&reason=one+cup+broke", "", ""},
@@ -253,9 +253,11 @@ func TestAFormWithoutAnAnswerKeepsItsKey(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			d := newDesktop(t)
 			d.refuses = code
-			got := d.send("POST", "/console/payments/4200001/refunds", "key=k1&amount=1&reason=the+payer+rang+us")
-			if page := got.Body.String(); got.Code < 409 || !strings.Contains(page, `name="key" value="k1"`) {
-				t.Errorf("after %s: %d %s", code, got.Code, page)
+			for _, path := range []string{"/console/payments/4200001/refunds", "/console/cases/c1/notes", "/console/bulk"} {
+				got := d.send("POST", path, "key=k1&amount=1&text=x&ids=A&sure=yes&reason=the+payer+rang+us")
+				if page := got.Body.String(); got.Code < 409 || !strings.Contains(page, `name="key" value="k1"`) {
+					t.Errorf("%s after %s: %d %s", path, code, got.Code, page)
+				}
 			}
 		})
 	}
@@ -368,12 +370,12 @@ func TestMoneyAsPeopleWriteIt(t *testing.T) {
 			t.Errorf("%d is %s, want %s", fenWritten, got, want)
 		}
 	}
-	for text, want := range map[string]int64{"12.5": 1250, "12": 1200, " ¥1,234.50 ": 123450, "0.01": 1} {
+	for text, want := range map[string]int64{"12.5": 1250, "12": 1200, " ¥1,234.50 ": 123450, "12,345,678": 1234567800, "0.01": 1} {
 		if got, ok := fen(text); !ok || got != want {
 			t.Errorf("%s is %d fen, want %d", text, got, want)
 		}
 	}
-	for _, text := range []string{"", "-1", "1.234", "1e3", "12,5.", "abc", "99999999999999999999"} {
+	for _, text := range []string{"", "-1", "1.234", "1e3", "12,5", "12,50", "1,23.00", ",123", "12,5.", "abc", "99999999999999999999"} {
 		if got, ok := fen(text); ok {
 			t.Errorf("%q is taken for %d fen", text, got)
 		}

@@ -38,7 +38,7 @@ var stages = []string{"received", "paid", "shipped", "completed", "holding", "co
 func (s *server) search(v *visit) error {
 	q := filled(v.r, "q", "stage", "needs_attention")
 	var got list[found]
-	if err := v.desk.get("/v1/payments"+v.ask(q), &got); err != nil {
+	if err := v.desk.get("/v1/payments"+asking(q), &got); err != nil {
 		return err
 	}
 	if len(got.Items) == 1 && got.Items[0].TransactionID == q.Get("q") {

@@ -19,7 +19,7 @@ type reportsPage struct {
 func (s *server) reports(v *visit) error {
 	q := filled(v.r)
 	var got list[payment.Report]
-	if err := v.desk.get("/v1/reports"+v.ask(q), &got); err != nil {
+	if err := v.desk.get("/v1/reports"+asking(q), &got); err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, "reports.html", frame{
@@ -42,7 +42,7 @@ func (s *server) report(v *visit) error {
 	}
 	q := filled(v.r)
 	var it reportPage
-	if err := v.desk.get("/v1/reports/"+url.PathEscape(day)+v.ask(q), &it); err != nil {
+	if err := v.desk.get("/v1/reports/"+url.PathEscape(day)+asking(q), &it); err != nil {
 		return err
 	}
 	it.More = it.more("/console/reports/"+url.PathEscape(day), q)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -53,7 +54,8 @@ type workPage struct {
 	Kinds []string
 }
 
-func (v *visit) ask(q url.Values) string {
+// asking is a query as a path ends with it, or nothing.
+func asking(q url.Values) string {
 	if len(q) == 0 {
 		return ""
 	}
@@ -67,7 +69,7 @@ func (s *server) cases(v *visit) error {
 		q.Set("state", "open")
 	}
 	var found list[payment.Case]
-	if err := v.desk.get("/v1/cases"+v.ask(q), &found); err != nil {
+	if err := v.desk.get("/v1/cases"+asking(q), &found); err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, "cases.html", frame{
@@ -83,19 +85,12 @@ func (s *server) cases(v *visit) error {
 func kinds() []string {
 	var all []string
 	for key := range caseTexts {
-		if kind, ok := cut(key, "case."); ok {
+		if kind, ok := strings.CutPrefix(key, "case."); ok {
 			all = append(all, kind)
 		}
 	}
 	slices.Sort(all)
 	return all
-}
-
-func cut(key, family string) (string, bool) {
-	if len(key) <= len(family) || key[:len(family)] != family {
-		return "", false
-	}
-	return key[len(family):], true
 }
 
 type casePage struct {
@@ -113,7 +108,7 @@ func (v *visit) showCase(status int, no *refusal) error {
 	}
 	return v.show(status, "case.html", frame{
 		Section: "cases", Title: v.t("case.title"), Wrong: no,
-		It: casePage{Case: found, Key: newKey(), Draft: v.r.PostForm},
+		It: casePage{Case: found, Key: v.keyAfter(no), Draft: v.r.PostForm},
 	})
 }
 
@@ -134,7 +129,7 @@ func (s *server) actOnCase(v *visit) error {
 	default:
 		return &refusal{Status: http.StatusNotFound, Code: "no_such_route"}
 	}
-	err := v.desk.post("/v1/cases/"+url.PathEscape(id)+"/"+act, field("key"), body, nil)
+	err := v.desk.post("/v1/cases/"+url.PathEscape(id)+"/"+act, field("key")+"-"+act, body, nil) // one page, three forms
 	if no, ok := refused(err); ok {
 		return v.showCase(no.Status, no)
 	}

@@ -24,7 +24,7 @@ func Payment(out io.Writer, answer []byte) error {
 		attention = ", needs attention"
 	}
 	fmt.Fprintf(out, "payment %s of order %s: %s%s\npaid %s, refunded %s\n",
-		plain(it.TransactionID), plain(it.OutTradeNo), it.Stage, attention, yuan(it.AmountFen), yuan(it.RefundedFen))
+		plain(it.TransactionID), plain(it.OutTradeNo), it.Stage, attention, payment.Yuan(it.AmountFen), payment.Yuan(it.RefundedFen))
 
 	steps := table{"STEP", "STATE", "ATTEMPTS", "LAST ERROR"}
 	for _, s := range it.Steps {
@@ -32,7 +32,7 @@ func Payment(out io.Writer, answer []byte) error {
 	}
 	refunds := table{"REFUND", "AMOUNT", "STATE"}
 	for _, r := range it.Refunds {
-		refunds.row(r.OutRefundNo, yuan(r.AmountFen), string(r.State))
+		refunds.row(r.OutRefundNo, payment.Yuan(r.AmountFen), string(r.State))
 	}
 	requests := table{"REQUEST", "KIND", "STATE", "BY", "REASON", "WHAT CAME OF IT"}
 	for _, r := range it.Requests {
@@ -129,7 +129,5 @@ func plain(text string) string {
 		return r
 	}, text)
 }
-
-func yuan(amountFen int64) string { return fmt.Sprintf("¥%d.%02d", amountFen/100, amountFen%100) }
 
 func clock(at time.Time) string { return at.Local().Format(time.DateTime) }

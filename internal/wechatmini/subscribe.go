@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/paysaga/paysaga/activities"
+	"github.com/paysaga/paysaga/internal/payment"
 )
 
 // Template is a subscribe message as the mini-program's console has it: its id,
@@ -23,7 +24,7 @@ var facts = map[string]func(activities.Delivery) string{
 	"out_trade_no":   func(d activities.Delivery) string { return d.OutTradeNo },
 	"transaction_id": func(d activities.Delivery) string { return d.TransactionID },
 	"description":    func(d activities.Delivery) string { return d.Description },
-	"amount":         func(d activities.Delivery) string { return fmt.Sprintf("¥%d.%02d", d.AmountFen/100, d.AmountFen%100) },
+	"amount":         func(d activities.Delivery) string { return payment.Yuan(d.AmountFen) },
 	"carrier":        func(d activities.Delivery) string { return d.Carrier },
 	"tracking_no":    func(d activities.Delivery) string { return d.TrackingNo },
 	"shipped_at":     func(d activities.Delivery) string { return d.ShippedAt.In(beijing).Format(time.DateTime) },
